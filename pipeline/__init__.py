@@ -1,0 +1,1 @@
+"""Sonatina: build, simulate and judge connectome-based brain models from config files."""

@@ -1,0 +1,1 @@
+"""From recorded files to numbers: structure, activity, comparison with publications."""

@@ -1,0 +1,1 @@
+"""Plain descriptions of cells and the builder that turns them into NEURON sections."""

@@ -1,0 +1,1 @@
+"""Configuration: one schema, YAML with line numbers, variants."""

@@ -1,0 +1,1 @@
+"""Who is in the circuit: cells and where they are."""

@@ -1,0 +1,127 @@
+"""What every stage needs from the machine: atomic files, keyed random numbers, logging, ranks."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.errors import PipelineError
+
+_RANK_VARIABLES = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID")
+_SIZE_VARIABLES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_NTASKS")
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+@contextlib.contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """Yields a temporary sibling of ``path`` that takes its place when the block ends well.
+
+    Whatever happens, ``path`` holds either its old content or the whole new one.
+
+    Args:
+        path: The file to write; its folder is made when missing.
+
+    Raises:
+        PipelineError: If the folder cannot be written.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    except OSError as error:
+        raise PipelineError(
+            f"{path}: cannot write here ({error.strerror}); choose another --out or free the folder"
+        ) from None
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Writes a text file atomically (UTF-8, ``\\n`` line ends)."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_json(path: str | Path, value: object) -> None:
+    """Writes JSON atomically with sorted keys, so that equal values give equal bytes."""
+    write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def file_hash(path: str | Path) -> str:
+    """Returns the sha256 of a file's bytes as hex."""
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def value_hash(value: object) -> str:
+    """Returns the sha256 of a JSON-like value, independent of key order."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def rng_for(seed: int, stage: str, *ids: int) -> np.random.Generator:
+    """Returns the random stream that belongs to one thing (a cell, a pair, a contact).
+
+    The stream is a Philox counter generator keyed by seed, stage and ids alone; ranks, threads,
+    chunks and the order of calls have no influence on it (Salmon et al. 2011, SC'11).
+
+    Args:
+        seed: The model's seed.
+        stage: Name of the stage; separates draws of different stages for the same ids.
+        ids: Non-negative integers that name the thing.
+    """
+    digest = hashlib.blake2b(stage.encode(), digest_size=8).digest()
+    words = [seed, int.from_bytes(digest, "little"), *ids]
+    key = np.random.SeedSequence(words).generate_state(2, np.uint64)
+    return np.random.Generator(np.random.Philox(key=key))
+
+
+def rank() -> int:
+    """Returns this process's MPI rank as the launcher states it; 0 without MPI."""
+    return next((int(os.environ[name]) for name in _RANK_VARIABLES if name in os.environ), 0)
+
+
+def launched_ranks() -> int:
+    """Returns how many ranks the MPI launcher started; 0 when no launcher did."""
+    if not any(name in os.environ for name in _RANK_VARIABLES):
+        return 0
+    return next((int(os.environ[name]) for name in _SIZE_VARIABLES if name in os.environ), 1)
+
+
+def setup_logging(verbosity: int = 0) -> None:
+    """Sends log records to stderr: rank 0 speaks, other ranks only warn and say who they are."""
+    level = logging.WARNING if rank() else (logging.DEBUG if verbosity else logging.INFO)
+    prefix = f"[rank {rank()}] " if rank() else ""
+    logging.basicConfig(level=level, stream=sys.stderr, format=prefix + "%(message)s", force=True)
+    for noisy in ("matplotlib", "fontTools", "numba", "h5py", "bmtk"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def pin_threads(threads: int = 1) -> None:
+    """Fixes the thread count of numeric libraries unless the user set it."""
+    for name in _THREAD_VARIABLES:
+        os.environ.setdefault(name, str(threads))
+
+
+def progress(iterable=None, *, total: float | None = None, label: str = "", unit: str = "it"):
+    """Returns a tqdm bar that shows only on rank 0 and only on a terminal."""
+    from tqdm import tqdm
+
+    silent = rank() != 0 or not sys.stderr.isatty()
+    return tqdm(iterable, total=total, desc=label, unit=unit, disable=silent, leave=False)

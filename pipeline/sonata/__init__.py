@@ -1,0 +1,1 @@
+"""SONATA files: names, writing, reading, checking."""
