@@ -123,5 +123,6 @@ def progress(iterable=None, *, total: float | None = None, label: str = "", unit
     """Returns a tqdm bar that shows only on rank 0 and only on a terminal."""
     from tqdm import tqdm
 
-    silent = rank() != 0 or not sys.stderr.isatty()
+    terminal = sys.stderr.isatty() or "SONATINA_TTY" in os.environ
+    silent = rank() != 0 or not terminal
     return tqdm(iterable, total=total, desc=label, unit=unit, disable=silent, leave=False)

@@ -20,6 +20,7 @@ _SCALES: dict[str, dict[str, float]] = {
     "degC": {"degC": 1.0},
     "Hz": {"Hz": 1.0, "kHz": 1e3},
     "ohm cm": {"ohm cm": 1.0, "kohm cm": 1e3, "ohm m": 1e2},
+    "Mohm": {"Mohm": 1.0, "kohm": 1e-3, "Gohm": 1e3},
     "uF/cm2": {"uF/cm2": 1.0, "nF/cm2": 1e-3},
     "um/ms": {"um/ms": 1.0, "m/s": 1e3, "mm/ms": 1e3},
 }

@@ -1,0 +1,102 @@
+"""Plain descriptions of cells: no simulator objects, storable as JSON, reducible to coarser levels."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from pipeline.cells.morphology import SOMA, Morphology, Section, membrane_of
+from pipeline.config.emodel import EModel
+from pipeline.config.schema import Cells, Discretisation, DLambda, FixedLength
+
+
+@dataclass(frozen=True)
+class CellDescription:
+    """Everything that defines a cell, without any simulator object.
+
+    Attributes:
+        morphology: Its shape.
+        emodel: Its membrane.
+        discretisation: How long a compartment may be.
+        level: full, passive or single_compartment.
+        soma_attach: Where neurites attach on the soma, 0 to 1.
+    """
+
+    morphology: Morphology
+    emodel: EModel
+    discretisation: FixedLength | DLambda
+    level: str = "full"
+    soma_attach: float = 0.5
+
+
+def cell_type_to_json(emodel: EModel, cells: Cells) -> dict[str, Any]:
+    """Returns what a cell type needs besides its morphology, for ``components/emodels``."""
+    return {
+        "emodel": emodel.model_dump(mode="json", by_alias=True),
+        "discretisation": cells.discretisation.model_dump(mode="json"),
+        "level": cells.level,
+        "soma_attach": cells.soma_attach,
+    }
+
+
+def cell_from_json(data: dict[str, Any], morphology: Morphology) -> CellDescription:
+    """Joins a stored cell type with a morphology."""
+    return CellDescription(
+        morphology=morphology,
+        emodel=EModel.model_validate(data["emodel"]),
+        discretisation=TypeAdapter(Discretisation).validate_python(data["discretisation"]),
+        level=data["level"],
+        soma_attach=data["soma_attach"],
+    )
+
+
+def reduce_level(cell: CellDescription) -> CellDescription:
+    """Reduces a description to its level; the builder itself knows no levels."""
+    if cell.level == "single_compartment":
+        return _one_compartment(cell)
+    if cell.level == "passive":
+        return _with_emodel(cell, cell.emodel.model_copy(update={"mechanisms": {}}))
+    return cell
+
+
+def _with_emodel(cell: CellDescription, emodel: EModel, **changes: Any) -> CellDescription:
+    fields = {name: getattr(cell, name) for name in cell.__dataclass_fields__}
+    return CellDescription(**(fields | {"emodel": emodel, "level": "full"} | changes))
+
+
+def _one_compartment(cell: CellDescription) -> CellDescription:
+    """A cylinder of the same membrane area; densities keep each channel's total conductance."""
+    areas = np.array([section.area for section in cell.morphology.sections])
+    total = float(areas.sum())
+    side = math.sqrt(total / math.pi)
+    start = cell.morphology.soma_position
+    points = np.stack([start, start + [0.0, side, 0.0]])
+    soma = Section(SOMA, -1, points, np.array([side, side]))
+    mechanisms: dict[str, dict[str, float]] = {}
+    for where, entries in cell.emodel.mechanisms.items():
+        share = areas[[in_list(s, where) for s in cell.morphology.sections]].sum() / total
+        for mechanism, parameters in entries.items():
+            held = mechanisms.setdefault(mechanism, {})
+            for name, value in parameters.items():
+                scaled = value * float(share) if name == "gbar" else value
+                held[name] = held.get(name, 0.0) + scaled if name == "gbar" else scaled
+    membranes = [membrane_of(cell.emodel, s) for s in cell.morphology.sections]
+    mean = {
+        key: float(np.average([getattr(m, key) for m in membranes], weights=areas))
+        for key in ("Ra", "cm", "g_pas", "e_pas")
+    }
+    emodel = cell.emodel.model_copy(
+        update={"passive": {"all": type(membranes[0])(**mean)}, "mechanisms": {"soma": mechanisms}}
+    )
+    return _with_emodel(cell, emodel, morphology=Morphology(cell.morphology.name, (soma,)))
+
+
+def in_list(section: Section, where: str) -> bool:
+    """Whether a section belongs to a section list of an e-model."""
+    if where == "neurites":
+        return section.kind != SOMA
+    return where in ("all", section.section_list)

@@ -1,0 +1,197 @@
+"""Morphologies as plain arrays: read by MorphIO, discretised without a simulator.
+
+Section ids follow SONATA: 0 is the soma, neurite sections are MorphIO's id + 1.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.config.emodel import EModel, Membrane
+from pipeline.config.schema import DLambda, FixedLength
+from pipeline.errors import MorphologyError, Problem
+
+SOMA, AXON, DEND, APIC = 1, 2, 3, 4
+_LIST_OF_TYPE = {SOMA: "soma", AXON: "axon", DEND: "dend", APIC: "apic"}
+
+
+@dataclass(frozen=True)
+class Section:
+    """One unbranched piece.
+
+    Attributes:
+        kind: SWC type: 1 soma, 2 axon, 3 basal, 4 apical.
+        parent: Section id of the parent; -1 for the soma.
+        points: float64 [n, 3], um.
+        diameters: float64 [n], um.
+    """
+
+    kind: int
+    parent: int
+    points: np.ndarray
+    diameters: np.ndarray
+
+    @cached_property
+    def arc(self) -> np.ndarray:
+        """Path length from the section's start at every point: float64 [n], um."""
+        steps = np.linalg.norm(np.diff(self.points, axis=0), axis=1)
+        return np.concatenate([[0.0], np.cumsum(steps)])
+
+    @property
+    def length(self) -> float:
+        """Path length, um."""
+        return float(self.arc[-1])
+
+    @property
+    def area(self) -> float:
+        """Lateral membrane area of the frusta, um2."""
+        radii = self.diameters / 2
+        slant = np.hypot(np.diff(self.arc), np.diff(radii))
+        return float(np.pi * np.sum((radii[1:] + radii[:-1]) * slant))
+
+    @property
+    def section_list(self) -> str:
+        """Name of the section list: soma, axon, dend or apic."""
+        return _LIST_OF_TYPE[self.kind]
+
+    def locate(self, x: np.ndarray) -> np.ndarray:
+        """Returns the points at normalised positions ``x`` [k]: float64 [k, 3], um."""
+        at = np.asarray(x) * self.length
+        return np.stack([np.interp(at, self.arc, self.points[:, k]) for k in range(3)], axis=1)
+
+
+@dataclass(frozen=True)
+class Morphology:
+    """A cell's shape; ``sections[i]`` has section id i, and 0 is the soma."""
+
+    name: str
+    sections: tuple[Section, ...]
+
+    @property
+    def soma_position(self) -> np.ndarray:
+        """First point of the soma: float64 [3], um."""
+        return self.sections[0].points[0]
+
+
+@dataclass(frozen=True)
+class Segments:
+    """Compartments of a cell in the order of section ids.
+
+    Attributes:
+        section: int32 [n], section id.
+        x: float64 [n], normalised midpoint on its section.
+        points: float64 [n, 3], midpoints, um.
+    """
+
+    section: np.ndarray
+    x: np.ndarray
+    points: np.ndarray
+
+
+def read_morphology(path: str | Path) -> Morphology:
+    """Reads SWC, ASC or H5.
+
+    Raises:
+        MorphologyError: If the file is missing, damaged, has no soma, or a section without length.
+    """
+    import morphio
+
+    path = Path(path)
+    if not path.is_file():
+        raise MorphologyError(Problem(str(path), "no such morphology", "check cells.morphologies"))
+    morphio.set_maximum_warnings(0)
+    try:
+        raw = morphio.Morphology(str(path))
+    except (morphio.MorphioError, RuntimeError) as error:
+        text = " ".join(str(error).split())[:300]
+        raise MorphologyError(Problem(str(path), f"not a usable morphology: {text}")) from None
+    if not len(raw.soma.points):
+        raise MorphologyError(Problem(str(path), "no soma", "add soma points (SWC type 1)"))
+    sections = [_soma(raw.soma)]
+    for section in raw.sections:
+        kind = int(section.type)
+        if kind not in _LIST_OF_TYPE:
+            message = f"section {section.id + 1} has type {kind}"
+            raise MorphologyError(Problem(str(path), message, "known: 1 soma, 2 axon, 3, 4"))
+        parent = 0 if section.is_root else section.parent.id + 1
+        points = np.asarray(section.points, np.float64)
+        sections.append(Section(kind, parent, points, np.asarray(section.diameters, np.float64)))
+    problems = [
+        Problem(f"{path}, section {index}", "has no length or a diameter that is not positive")
+        for index, s in enumerate(sections)
+        if not (s.length > 0 and np.all(s.diameters > 0) and np.all(np.isfinite(s.points)))
+    ]
+    if problems:
+        raise MorphologyError(problems)
+    return Morphology(path.stem, tuple(sections))
+
+
+def _soma(soma) -> Section:
+    """The soma as a cylinder along its points, or of equal area when it is a point or contour."""
+    points = np.asarray(soma.points, np.float64)
+    diameters = np.asarray(soma.diameters, np.float64)
+    if "CYLINDERS" in str(soma.type) and len(points) >= 2 and "THREE" not in str(soma.type):
+        return Section(SOMA, -1, points, diameters)
+    diameter = math.sqrt(float(soma.surface) / math.pi) if len(points) > 1 else diameters[0]
+    centre = np.asarray(soma.center, np.float64)
+    half = np.array([0.0, diameter / 2, 0.0])
+    return Section(
+        SOMA, -1, np.stack([centre - half, centre + half]), np.array([diameter, diameter])
+    )
+
+
+def membrane_of(emodel: EModel, section: Section) -> Membrane:
+    """Returns the passive properties that hold on a section; the most special list wins.
+
+    Raises:
+        MorphologyError: If the e-model says nothing for the section.
+    """
+    for name in (section.section_list, "neurites" if section.kind != SOMA else "", "all"):
+        if name in emodel.passive:
+            return emodel.passive[name]
+    message = f"no passive properties for {section.section_list} sections"
+    raise MorphologyError(Problem(f"e-model {emodel.name}", message, "add them under passive"))
+
+
+def segment_counts(
+    morphology: Morphology, rule: FixedLength | DLambda, emodel: EModel
+) -> np.ndarray:
+    """Returns nseg per section: int32 [sections]; the soma has one.
+
+    ``fixed_length``: ceil(L / length). ``d_lambda``: the odd number of Hines & Carnevale (2001,
+    Neuroscientist 7:123) at the rule's frequency.
+    """
+    counts = np.ones(len(morphology.sections), np.int32)
+    for index, section in enumerate(morphology.sections[1:], start=1):
+        if isinstance(rule, FixedLength):
+            counts[index] = max(1, math.ceil(section.length / rule.length))
+            continue
+        membrane = membrane_of(emodel, section)
+        lambdas = electrotonic_length(section, membrane, rule.frequency)
+        counts[index] = int((lambdas / rule.d_lambda + 0.9) / 2) * 2 + 1
+    return counts
+
+
+def electrotonic_length(section: Section, membrane: Membrane, frequency: float) -> float:
+    """Length of a section in AC length constants at a frequency (Hz)."""
+    mean = (section.diameters[1:] + section.diameters[:-1]) / 2
+    constant = 1e5 * np.sqrt(mean / (4 * np.pi * frequency * membrane.Ra * membrane.cm))
+    return float(np.sum(np.diff(section.arc) / constant))
+
+
+def segments_of(morphology: Morphology, counts: np.ndarray) -> Segments:
+    """Returns the compartments for the given nseg per section."""
+    ids = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+    x = np.concatenate([(np.arange(n) + 0.5) / n for n in counts])
+    points = np.concatenate(
+        [
+            section.locate((np.arange(n) + 0.5) / n)
+            for section, n in zip(morphology.sections, counts, strict=True)
+        ]
+    )
+    return Segments(ids, x, points)

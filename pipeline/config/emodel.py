@@ -1,0 +1,92 @@
+"""The e-model file: membrane and channels per section list, each number with its source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from pipeline.config.problems import schema_problems
+from pipeline.config.quantity import (
+    AxialResistance,
+    Capacitance,
+    Density,
+    Millivolts,
+    Name,
+    Strict,
+    Text,
+)
+from pipeline.config.yaml_lines import Document, read_yaml
+from pipeline.errors import ConfigError, Problem
+
+SectionList = Literal["all", "soma", "axon", "dend", "apic", "neurites"]
+
+
+class Membrane(Strict):
+    """Passive properties of the sections of a list."""
+
+    Ra: AxialResistance
+    cm: Capacitance
+    g_pas: Density
+    e_pas: Millivolts
+
+
+class EModel(Strict):
+    """Electrical model: where which mechanisms sit and with which parameters."""
+
+    schema_version: Literal[1] = Field(alias="schema")
+    name: Name
+    title: Text = ""
+    source: Text = Field(description="Where the numbers come from.")
+    passive: dict[SectionList, Membrane] = Field(min_length=1)
+    mechanisms: dict[SectionList, dict[Name, dict[Name, float]]] = Field(
+        default_factory=dict, description="Section list, mechanism, its parameters."
+    )
+
+
+def read_emodel(path: str | Path) -> tuple[EModel, Document]:
+    """Reads and validates one e-model file.
+
+    Args:
+        path: YAML file.
+
+    Returns:
+        The e-model and its document (lines and sources of every number).
+
+    Raises:
+        ConfigError: With all problems of the file, each with its line.
+    """
+    document = read_yaml(path)
+    try:
+        emodel = EModel.model_validate(document.data)
+    except ValidationError as error:
+        raise ConfigError(schema_problems(error, EModel, document)) from None
+    if emodel.name != Path(path).stem:
+        where = str(document.origins.get(("name",), path))
+        message = f"name is {emodel.name!r} but the file is {Path(path).name!r}"
+        raise ConfigError(Problem(where, message, "make them equal"))
+    return emodel, document
+
+
+def read_emodels(folder: str | Path) -> dict[str, EModel]:
+    """Reads every ``*.yaml`` of a folder.
+
+    Returns:
+        E-models by name, in the order of their names.
+
+    Raises:
+        ConfigError: With the problems of all files at once.
+    """
+    problems: list[Problem] = []
+    emodels: dict[str, EModel] = {}
+    for path in sorted(Path(folder).glob("*.yaml")):
+        try:
+            emodels[path.stem] = read_emodel(path)[0]
+        except ConfigError as error:
+            problems += error.problems
+    if not emodels and not problems:
+        problems.append(Problem(str(folder), "no e-model (*.yaml) here", "add one file per e-model"))
+    if problems:
+        raise ConfigError(problems)
+    return emodels

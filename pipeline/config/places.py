@@ -1,0 +1,29 @@
+"""Where models, mechanism sets and the files a config names are found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.errors import ConfigError, Problem
+
+
+def project_roots() -> list[Path]:
+    """Returns the folders that may hold ``models/`` and ``mechanisms/``: here, then the checkout."""
+    roots = [Path.cwd(), Path(__file__).resolve().parents[2]]
+    return list(dict.fromkeys(root.resolve() for root in roots))
+
+
+def inside(folder: Path, relative: str) -> Path:
+    """Resolves a path of the config; relative ones may not leave the model's folder.
+
+    Raises:
+        ConfigError: If a relative path climbs out of the folder.
+    """
+    path = Path(relative).expanduser()
+    if path.is_absolute():
+        return path
+    resolved = (folder / path).resolve()
+    if not resolved.is_relative_to(folder.resolve()):
+        message = f"path {relative!r} leaves the model's folder"
+        raise ConfigError(Problem(str(folder), message, "give an absolute path or move the file"))
+    return resolved

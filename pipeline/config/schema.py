@@ -1,0 +1,364 @@
+"""The one schema of a model: types, defaults, bounds and descriptions of every key.
+
+Defaults live here and nowhere else; the JSON schema and the config reference are generated from it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from pipeline.config.quantity import (
+    Celsius,
+    Distance,
+    Hertz,
+    Megohms,
+    Microns,
+    Microsiemens,
+    Milliseconds,
+    Millivolts,
+    Name,
+    Nanoamps,
+    PerMillisecond,
+    Probability,
+    RelativeFile,
+    Strict,
+    Text,
+    TimeStep,
+)
+
+
+class FixedLength(Strict):
+    """Segments of at most a fixed length: nseg = ceil(L / length)."""
+
+    rule: Literal["fixed_length"] = "fixed_length"
+    length: Microns = Field(2.0, description="Longest segment of a neurite.")
+
+
+class DLambda(Strict):
+    """Segments of at most a fraction of the AC length constant (Hines & Carnevale 2001)."""
+
+    rule: Literal["d_lambda"]
+    d_lambda: float = Field(0.1, gt=0, le=1, description="Fraction of the length constant.")
+    frequency: Hertz = Field(100.0, description="Frequency at which the constant is taken.")
+
+
+Discretisation = Annotated[FixedLength | DLambda, Field(discriminator="rule")]
+
+
+class Morphologies(Strict):
+    """A folder of reconstructions (SWC, ASC or H5)."""
+
+    path: RelativeFile = Field(description="Folder; relative to the model, or absolute.")
+    format: Literal["swc", "asc", "h5"] = "swc"
+    coordinates: Literal["soma", "absolute"] = Field(
+        "soma", description="absolute: files share one body's coordinates; soma: centred on it."
+    )
+    source: Text = Field("", description="Where the files come from, with version.")
+    licence: Text = ""
+
+
+class CurrentSteps(Strict):
+    """Current clamp: one step per level into the soma."""
+
+    kind: Literal["current_clamp"]
+    cell: Name = Field(description="Morphology name.")
+    emodel: Name
+    levels: list[Nanoamps] = Field(min_length=1)
+    delay: Milliseconds = 1000.0
+    duration: Milliseconds = 5000.0
+    tail: Milliseconds = 1000.0
+    window: list[Milliseconds] = Field(
+        default=[3500.0, 4500.0],
+        min_length=2,
+        max_length=2,
+        description="Part of the step that is averaged, from its onset.",
+    )
+    dt: TimeStep = 0.5
+    reference: RelativeFile | None = Field(None, description="CSV: level, value (mV), source.")
+
+
+class VoltageSteps(Strict):
+    """Voltage clamp: one step per level at the soma, from a holding potential."""
+
+    kind: Literal["voltage_clamp"]
+    cell: Name = Field(description="Morphology name.")
+    emodel: Name
+    levels: list[Millivolts] = Field(min_length=1)
+    holding: Millivolts = -60.0
+    series_resistance: Megohms = 0.0001
+    delay: Milliseconds = 20.0
+    duration: Milliseconds = 100.0
+    tail: Milliseconds = 5.0
+    window: list[Milliseconds] = Field(
+        default=[60.0, 80.0],
+        min_length=2,
+        max_length=2,
+        description="Part of the step that is averaged, from its onset.",
+    )
+    dt: TimeStep = 0.1
+    reference: RelativeFile | None = Field(None, description="CSV: level, value (nA), source.")
+
+
+Protocol = Annotated[CurrentSteps | VoltageSteps, Field(discriminator="kind")]
+
+
+class Cells(Strict):
+    """How a named morphology and a named e-model become a cell."""
+
+    morphologies: Morphologies
+    emodels: RelativeFile = Field("emodels", description="Folder of e-model YAML files.")
+    discretisation: Discretisation = FixedLength()
+    soma_attach: Probability = Field(0.5, description="Where on the soma neurites attach, 0 to 1.")
+    level: Literal["full", "passive", "single_compartment"] = Field(
+        "full",
+        description="full: as described; passive: channels left out; single_compartment: one "
+        "section of the same membrane area.",
+    )
+    protocols: dict[Name, Protocol] = Field(
+        default_factory=dict, description="Single-cell clamp protocols for the report."
+    )
+
+
+class TableNodes(Strict):
+    """Cells listed one by one in a CSV table."""
+
+    kind: Literal["table"]
+    table: RelativeFile = Field(description="CSV with a header; one row per cell.")
+    id_column: Name = "name"
+    subset: Name = Field("all", description="all, or a 0/1 column: only rows with 1.")
+    morphology_column: Name = "name"
+    emodel_column: Name = "emodel"
+    properties: list[Name] = Field(
+        default_factory=list, description="Columns that become SONATA node attributes."
+    )
+    sets: list[Name] = Field(
+        default_factory=list, description="0/1 columns that become named node sets."
+    )
+
+
+class VirtualNodes(Strict):
+    """Sources without a membrane: one per cell of a node set that they feed."""
+
+    kind: Literal["virtual"]
+    feeds: Name = Field(description="Node population they feed.")
+    set: Name = Field(description="Node set within that population.")
+
+
+Nodes = Annotated[TableNodes | VirtualNodes, Field(discriminator="kind")]
+
+
+class Constant(Strict):
+    """The same number everywhere."""
+
+    law: Literal["constant"]
+    value: float
+
+
+class LogUniform(Strict):
+    """Uniform in the logarithm."""
+
+    law: Literal["loguniform"]
+    low: float = Field(gt=0)
+    high: float = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> LogUniform:
+        if self.low > self.high:
+            raise ValueError(f"low ({self.low:g}) is above high ({self.high:g})")
+        return self
+
+
+Distribution = Annotated[Constant | LogUniform, Field(discriminator="law")]
+
+
+class ContactCount(Strict):
+    """Contacts of a pair from its count n: round(a tanh(b n scale)) or round(a tanh(b n) scale)."""
+
+    a: float = Field(gt=0)
+    b: float = Field(gt=0)
+    scale: float = Field(1.0, gt=0)
+    scale_inside: bool = Field(description="Scale inside the tanh (synapses) or outside (gaps).")
+    minimum: int = Field(1, ge=0, description="Least number of contacts of a connected pair.")
+
+
+class InverseGaussian(Strict):
+    """Distance of a contact; SciPy's convention of mu and scale (um)."""
+
+    mu: float = Field(gt=0)
+    scale: Microns
+
+
+class Receptor(Strict):
+    """Graded synapse of one sign."""
+
+    conductance: Microsiemens = Field(description="Peak conductance at weight 1.")
+    reversal: Millivolts
+    k: PerMillisecond = Field(description="Rate constant: tau = (1 - s_inf) / k.")
+    threshold: Millivolts = -20.0
+    slope: Millivolts = 5.0
+
+
+class Chemical(Strict):
+    """Graded chemical synapses of a contact law."""
+
+    count: ContactCount
+    distance: InverseGaussian
+    weight: Distribution
+    inhibitory_probability: Probability = 0.0
+    excitatory: Receptor
+    inhibitory: Receptor
+
+
+class Electrical(Strict):
+    """Gap junctions of a contact law; both halves share one conductance (uS)."""
+
+    count: ContactCount
+    distance: InverseGaussian
+    conductance: Distribution
+
+
+class ContactEdges(Strict):
+    """Contacts placed on neurites from a connectome of pair counts (Zhao et al. 2024)."""
+
+    kind: Literal["contacts"]
+    source: Name
+    target: Name
+    connectome: Name = Field(description="Table <connectome_folder>/<connectome>.csv.")
+    connectome_folder: RelativeFile = "tables/connectomes"
+    autapses: bool = False
+    spacing: Microns = Field(2.0, description="Candidate places lie at most this far apart.")
+    tolerance: Distance = Field(1.0, description="Largest error of a contact's distance.")
+    gap_first: Probability = Field(0.1, description="Chance to place a gap while both remain.")
+    chemical: Chemical
+    electrical: Electrical
+
+
+Edges = ContactEdges
+
+
+class ConstantCurrent(Strict):
+    """The same current over the whole window."""
+
+    kind: Literal["constant"]
+    nodes: Name = Field(description="Node population or node set.")
+    amplitude: Nanoamps
+    start: Milliseconds = 0.0
+    stop: Milliseconds | None = None
+
+
+class StepCurrent(Strict):
+    """Steps: from each time on, the given current."""
+
+    kind: Literal["step"]
+    nodes: Name = Field(description="Node population or node set.")
+    times: list[Milliseconds] = Field(min_length=1)
+    amplitudes: list[Nanoamps] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _paired(self) -> StepCurrent:
+        if len(self.times) != len(self.amplitudes):
+            raise ValueError(f"{len(self.times)} times for {len(self.amplitudes)} amplitudes")
+        if sorted(self.times) != list(self.times):
+            raise ValueError("times must rise")
+        return self
+
+
+class NoiseCurrent(Strict):
+    """Gaussian current, a new independent value per cell and interval."""
+
+    kind: Literal["noise"]
+    nodes: Name = Field(description="Node population or node set.")
+    mean: Nanoamps
+    sd: Nanoamps
+    interval: TimeStep | None = Field(None, description="Default: the time step.")
+    seed: int | None = Field(None, ge=0, description="Default: the model's seed.")
+
+
+class FileCurrent(Strict):
+    """Currents read from a SONATA report file (nA; one element per node)."""
+
+    kind: Literal["file"]
+    nodes: Name = Field(description="Node population or node set.")
+    file: RelativeFile
+    population: Name | None = None
+
+
+Input = Annotated[
+    ConstantCurrent | StepCurrent | NoiseCurrent | FileCurrent, Field(discriminator="kind")
+]
+
+
+class Record(Strict):
+    """One SONATA frame report."""
+
+    variable: Literal["v"] = "v"
+    nodes: Name = Field(description="Node population or node set.")
+    sections: Literal["soma", "all"] = "soma"
+    every: TimeStep | None = Field(None, description="Default: every time step.")
+    precision: Literal["single", "double"] = "single"
+
+
+class Simulation(Strict):
+    """One run of the circuit."""
+
+    engine: Literal["bionet"] = "bionet"
+    dt: TimeStep = 0.025
+    duration: TimeStep = 1000.0
+    v_init: Millivolts = -65.0
+    celsius: Celsius = 34.0
+    ranks: int = Field(2, ge=1, le=100_000, description="MPI ranks; results do not depend on it.")
+    spike_threshold: Millivolts = -20.0
+    inputs: dict[Name, Input] = Field(default_factory=dict)
+    record: dict[Name, Record] = Field(default_factory=dict)
+
+
+class Correlation(Strict):
+    """Pearson correlation of soma voltages beside a published matrix."""
+
+    simulation: Name
+    record: Name = "soma"
+    reference: RelativeFile = Field(description="CSV: a, b, r; one row per unordered pair.")
+    skip: Milliseconds = Field(0.0, description="Time left out at the start.")
+
+
+class Analysis(Strict):
+    """What is computed from circuit and simulations."""
+
+    correlation: Correlation | None = None
+
+
+class Report(Strict):
+    """How the report looks; changes here rebuild nothing but the report."""
+
+    title: Text = ""
+    colours: Literal["viridis", "magma", "cividis"] = "viridis"
+    traces: int = Field(12, ge=1, le=200, description="Voltage traces shown.")
+    dpi: int = Field(110, ge=50, le=400)
+
+
+class Model(Strict):
+    """A model: from channels and morphologies to published values."""
+
+    schema_version: Literal[1] = Field(alias="schema", description="Version of this format.")
+    name: Name = Field(description="Folder of the outputs below circuits/.")
+    variant: Name = Field("default", description="Set by a variant file; not by hand.")
+    default_variant: Name | None = Field(None, description="Variant used when none is named.")
+    title: Text = ""
+    description: Text = ""
+    cite: list[Text] = Field(default_factory=list)
+    licence: Text = ""
+    limits: list[Text] = Field(default_factory=list, description="What the model is not fit for.")
+    seed: int = Field(1, ge=0, lt=2**63)
+    mechanisms: list[RelativeFile] = Field(
+        default_factory=list, description="Sets below mechanisms/, or folders of the model."
+    )
+    compiler: Literal["exact", "fast"] = Field("exact", description="Flags for the mechanisms.")
+    cells: Cells
+    nodes: dict[Name, Nodes] = Field(min_length=1)
+    edges: dict[Name, Edges] = Field(default_factory=dict)
+    simulation: dict[Name, Simulation] = Field(default_factory=dict)
+    analysis: Analysis = Analysis()
+    report: Report = Report()
+    reference: RelativeFile | None = Field(None, description="Published values with tolerance.")

@@ -1,0 +1,159 @@
+"""Stage ``nodes``: populations, types, node sets, and the components the cells need."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.cells.description import cell_type_to_json
+from pipeline.cells.morphology import read_morphology
+from pipeline.config.emodel import read_emodels
+from pipeline.config.load import Resolved
+from pipeline.config.schema import TableNodes, VirtualNodes
+from pipeline.errors import ConfigError, MorphologyError, PipelineError, Problem
+from pipeline.nodes.table import NodeTable, read_nodes_table
+from pipeline.runtime import atomic_path, progress, write_json
+from pipeline.sonata.configs import write_node_sets, write_types
+from pipeline.sonata.layout import CircuitPaths
+from pipeline.sonata.write import write_nodes
+
+
+def run_nodes(resolved: Resolved, paths: CircuitPaths) -> dict[str, NodeTable]:
+    """Writes all node populations of a model.
+
+    Args:
+        resolved: The model.
+        paths: Where the circuit goes.
+
+    Returns:
+        The cells of each table population.
+
+    Raises:
+        ConfigError: If tables or e-models are wrong.
+        MorphologyError: If morphologies are missing or damaged; all of them at once.
+    """
+    tables = read_tables(resolved)
+    sets: dict[str, object] = {}
+    for name, table in tables.items():
+        positions = _write_components(resolved, table, paths)
+        _write_cells(resolved, name, table, positions, paths)
+        sets[name] = {"population": name}
+        sets |= {
+            key: {"population": name, "node_id": ids.tolist()} for key, ids in table.sets.items()
+        }
+    for name, nodes in resolved.model.nodes.items():
+        if isinstance(nodes, VirtualNodes):
+            fed = tables[nodes.feeds].sets[nodes.set]
+            names = tables[nodes.feeds].frame["name"].to_numpy()[fed]
+            columns = {"name": names, "target_node_id": fed.astype(np.uint64)}
+            write_nodes(paths.nodes(name), name, columns, np.zeros(len(fed), np.int64))
+            kind = {"node_type_id": 0, "model_type": "virtual", "feeds": nodes.feeds}
+            write_types(paths.node_types(name), [kind])
+            sets[name] = {"population": name}
+    write_node_sets(paths.node_sets, sets)
+    return tables
+
+
+def read_tables(resolved: Resolved) -> dict[str, NodeTable]:
+    """Reads the cells of every table population and checks their e-models exist.
+
+    Raises:
+        ConfigError: With the problems of all tables.
+    """
+    emodels = read_emodels(resolved.path(resolved.model.cells.emodels))
+    tables: dict[str, NodeTable] = {}
+    problems: list[Problem] = []
+    for name, nodes in resolved.model.nodes.items():
+        if not isinstance(nodes, TableNodes):
+            continue
+        path = resolved.path(nodes.table)
+        try:
+            tables[name] = read_nodes_table(path, nodes)
+        except ConfigError as error:
+            problems += error.problems
+            continue
+        for key, emodel in tables[name].frame[["key", "emodel"]].itertuples(index=False):
+            if emodel not in emodels:
+                hint = f"known: {', '.join(emodels)}"
+                problems.append(Problem(f"{path}:{key + 2}", f"no e-model {emodel!r}", hint))
+    if problems:
+        raise ConfigError(problems)
+    return tables
+
+
+def source_morphology(resolved: Resolved, name: str) -> Path:
+    """Returns the library file of a morphology name.
+
+    Raises:
+        MorphologyError: If the name would leave the library.
+    """
+    library = resolved.model.cells.morphologies
+    folder = resolved.path(library.path)
+    path = folder / f"{name}.{library.format}"
+    if path.resolve().parent != folder.resolve():
+        raise MorphologyError(Problem(name, "not a plain morphology name", "use file names only"))
+    return path
+
+
+def _write_components(resolved: Resolved, table: NodeTable, paths: CircuitPaths) -> np.ndarray:
+    """Copies the morphologies centred on their soma; returns soma positions [n, 3] in um."""
+    absolute = resolved.model.cells.morphologies.coordinates == "absolute"
+    suffix = resolved.model.cells.morphologies.format
+    names = table.frame["morphology"].unique()
+    centres: dict[str, np.ndarray] = {}
+    problems: list[Problem] = []
+    for name in progress(names, total=len(names), label="morphologies", unit="cell"):
+        try:
+            source = source_morphology(resolved, name)
+            centre = read_morphology(source).soma_position
+        except PipelineError as error:
+            problems += error.problems
+            continue
+        centres[name] = centre if absolute else np.zeros(3)
+        _write_centred(source, centres[name], paths.morphologies / f"{name}.{suffix}")
+    if problems:
+        raise MorphologyError(problems)
+    for name, emodel in read_emodels(resolved.path(resolved.model.cells.emodels)).items():
+        if name in set(table.frame["emodel"]):
+            description = cell_type_to_json(emodel, resolved.model.cells)
+            write_json(paths.emodels / f"{name}.json", description)
+    return np.stack([centres[name] for name in table.frame["morphology"]])
+
+
+def _write_centred(source: Path, centre: np.ndarray, target: Path) -> None:
+    import morphio.mut
+
+    morphology = morphio.mut.Morphology(str(source))
+    morphology.soma.points = morphology.soma.points - centre
+    for section in morphology.iter():
+        section.points = section.points - centre
+    with atomic_path(target) as temporary:
+        written = temporary.with_suffix(target.suffix)
+        try:
+            morphology.write(str(written))
+            written.replace(temporary)
+        finally:
+            written.unlink(missing_ok=True)
+
+
+def _write_cells(
+    resolved: Resolved, name: str, table: NodeTable, positions: np.ndarray, paths: CircuitPaths
+) -> None:
+    frame = table.frame
+    emodels = sorted(frame["emodel"].unique())
+    columns = {column: frame[column].to_numpy() for column in frame.columns}
+    columns |= {axis: positions[:, index] for index, axis in enumerate("xyz")}
+    types = [
+        {
+            "node_type_id": index,
+            "model_type": "biophysical",
+            "model_template": "sonatina:cell",
+            "model_name": emodel,
+            "dynamics_params": f"{emodel}.json",
+        }
+        for index, emodel in enumerate(emodels)
+    ]
+    type_ids = np.searchsorted(emodels, frame["emodel"].to_numpy().astype(str))
+    write_nodes(paths.nodes(name), name, columns, type_ids)
+    write_types(paths.node_types(name), types)
