@@ -1,0 +1,36 @@
+# The two commands: make run, make test. Everything else is for people who work on Sonatina.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: run test lint bench science docs clean-cache
+
+run: $(STAMP)
+	@$(BIN)/sonatina run worm
+
+test: $(STAMP)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not science" tests
+
+lint: $(STAMP)
+	@$(BIN)/ruff check pipeline tests bench
+	@$(BIN)/ruff format --check pipeline tests bench
+	@$(BIN)/snakefmt --check Snakefile pipeline/rules
+	@$(BIN)/lint-imports
+	@$(BIN)/snakemake --lint --config model=worm
+
+science: $(STAMP)
+	@$(BIN)/python -m pytest -m science tests/science
+
+bench: $(STAMP)
+	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+docs: $(STAMP)
+	@$(BIN)/python -m pipeline.config.docs
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) pipeline/bootstrap.py
+	@$(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV) (a few minutes the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,optimise,netpyne]'
+	@touch $@

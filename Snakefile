@@ -1,0 +1,46 @@
+# Sonatina: from ion channels to a report. Usage: sonatina run MODEL [VARIANT], or
+#   snakemake report --config model=worm variant=tiny --workflow-profile pipeline/profiles/local
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+include: "pipeline/rules/common.smk"
+include: "pipeline/rules/cells.smk"
+include: "pipeline/rules/circuit.smk"
+include: "pipeline/rules/simulate.smk"
+include: "pipeline/rules/report.smk"
+
+
+rule report:
+    default_target: True
+    input:
+        PATHS.report_page,
+
+
+rule mechanisms:
+    input:
+        PATHS.mechanisms,
+
+
+rule circuit:
+    input:
+        PATHS.circuit_config,
+
+
+rule simulate:
+    input:
+        [PATHS.spikes(name) for name in MODEL.simulation],
+
+
+rule analyse:
+    input:
+        PATHS.analysis("verdicts"),
+
+
+localrules:
+    report,
+    mechanisms,
+    circuit,
+    simulate,
+    analyse,

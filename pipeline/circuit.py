@@ -1,0 +1,47 @@
+"""Stage ``circuit``: joins nodes and edges under one SONATA config and checks the whole."""
+
+from __future__ import annotations
+
+from pipeline.config.load import Resolved
+from pipeline.config.schema import VirtualNodes
+from pipeline.errors import Problem
+from pipeline.sonata.configs import write_circuit_config
+from pipeline.sonata.layout import CHEMICAL, ELECTRICAL, CircuitPaths, edge_population_name
+from pipeline.sonata.validate import check_circuit, raise_if
+
+
+def edge_populations(resolved: Resolved, name: str) -> dict[str, str]:
+    """Returns the populations one edge config makes: population name to kind."""
+    edges = resolved.model.edges[name]
+    return {
+        edge_population_name(edges.source, edges.target, kind): kind
+        for kind in (CHEMICAL, ELECTRICAL)
+    }
+
+
+def run_circuit(resolved: Resolved, paths: CircuitPaths) -> list[Problem]:
+    """Writes ``circuit_config.json`` and checks the circuit.
+
+    Args:
+        resolved: The model.
+        paths: The circuit; nodes and edges exist.
+
+    Returns:
+        Warnings.
+
+    Raises:
+        CircuitError: If the check finds errors.
+    """
+    nodes = {
+        name: {"type": "virtual" if isinstance(entry, VirtualNodes) else "biophysical"}
+        for name, entry in resolved.model.nodes.items()
+    }
+    edges = {
+        population: {"type": kind}
+        for name in resolved.model.edges
+        for population, kind in edge_populations(resolved, name).items()
+    }
+    write_circuit_config(paths, nodes, edges)
+    problems = check_circuit(paths.circuit_config)
+    raise_if(problems)
+    return problems

@@ -1,0 +1,112 @@
+"""The command line: one verb per stage, each a plain function call."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from pipeline.errors import PipelineError
+from pipeline.runtime import pin_threads, setup_logging
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one verb; returns 0 when fine, 1 after a failure, 2 when the user must change something."""
+    pin_threads()
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    setup_logging(options.verbose)
+    try:
+        return options.run(options) or 0
+    except PipelineError as error:
+        for problem in error.problems:
+            label = "warning" if problem.level == "warning" else "error"
+            print(f"{label}: {problem}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        print(f"error: {error.filename or ''}: {error.strerror or error}", file=sys.stderr)
+        return 2
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Builds the parser; imports of stages happen only when a verb runs."""
+    from pipeline import commands
+
+    parser = argparse.ArgumentParser(
+        prog="sonatina", description="Build, simulate and judge connectome-based brain models."
+    )
+    parser.add_argument("-v", "--verbose", action="count", default=0, help="say more")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    def verb(name: str, function, example: str) -> argparse.ArgumentParser:
+        text = (function.__doc__ or "").strip()
+        sub = verbs.add_parser(
+            name, help=text.splitlines()[0], description=text, epilog=f"example: sonatina {example}"
+        )
+        sub.set_defaults(run=function)
+        return sub
+
+    def stage(name: str, function, example: str = "") -> argparse.ArgumentParser:
+        sub = verb(name, function, example or f"{name} worm")
+        _model_arguments(sub)
+        return sub
+
+    verb("list", commands.list_all, "list")
+    stage("show", commands.show, "show worm tiny").add_argument(
+        "--path", help="only this dotted path"
+    )
+    stage("validate", commands.validate)
+    new = verb("new", commands.new, "new mymodel")
+    new.add_argument("model", help="name of the new model")
+    compiled = verb("compile", commands.compile_mechanisms, "compile worm")
+    compiled.add_argument("model", metavar="MODEL|SET", help="a model, or a mechanism set")
+    compiled.add_argument("variant", nargs="?", help="variant of the model")
+    _out_argument(compiled)
+    compiled.add_argument("--coreneuron", action="store_true", help="build for CoreNEURON too")
+    compiled.add_argument("--cache", type=Path, help="folder of compiled mechanisms")
+    stage("cells", commands.cells)
+    stage("nodes", commands.nodes)
+    stage("edges", commands.edges).add_argument("--name", help="one key under edges; default all")
+    stage("circuit", commands.circuit)
+    simulate = stage("simulate", commands.simulate)
+    simulate.add_argument("--name", help="one key under simulation; default all")
+    simulate.add_argument("--ranks", type=_positive, help="MPI ranks; default from the config")
+    simulate.add_argument("--mpi", help="MPI launch command; default as found")
+    simulate.add_argument("--dry-run", action="store_true", help="print size and cost only")
+    stage("analyse", commands.analyse)
+    stage("report", commands.report)
+    run = stage("run", commands.run_workflow, "run worm tiny")
+    run.add_argument("--cores", type=_positive, default=os.cpu_count() or 1)
+    run.add_argument("-n", "--dry-run", action="store_true", help="show what would be done")
+    check = verb("check", commands.check, "check circuits/worm/default/circuit_config.json")
+    check.add_argument("circuit", type=Path, help="circuit or simulation config (JSON)")
+    tables = verb("import", commands.import_source, "import c302 c302-0.12.1.whl models/worm")
+    tables.add_argument("source", choices=["c302", "cect"])
+    tables.add_argument("wheel", type=Path, help="the package's wheel file")
+    tables.add_argument("folder", type=Path, help="the model folder to write into")
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return number
+
+
+def _model_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", help="a name under models/, or a YAML file")
+    parser.add_argument("variant", nargs="?", help="a variant's name; default as the model says")
+    _out_argument(parser)
+
+
+def _out_argument(parser: argparse.ArgumentParser) -> None:
+    default = Path(os.environ.get("SONATINA_CIRCUITS", "circuits"))
+    parser.add_argument("--out", type=Path, default=default, help="folder of circuits")

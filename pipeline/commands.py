@@ -1,0 +1,231 @@
+"""What each verb of the command line does: load the model, call the stage, say what was written."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from pathlib import Path
+
+from pipeline.errors import ConfigError, PipelineError, Problem
+
+log = logging.getLogger(__name__)
+
+
+def _open(options: argparse.Namespace):
+    """Returns the resolved model and the paths of its circuit."""
+    from pipeline.config.load import load_model
+    from pipeline.sonata.layout import CircuitPaths
+
+    resolved = load_model(options.model, options.variant)
+    model = resolved.model
+    return resolved, CircuitPaths(options.out / model.name / model.variant)
+
+
+def cache_folder(named: Path | None = None) -> Path:
+    """Returns the folder of compiled mechanisms: named, SONATINA_CACHE, or ``.cache`` here."""
+    import os
+
+    return named or Path(os.environ.get("SONATINA_CACHE", ".cache")) / "mechanisms"
+
+
+def list_all(options: argparse.Namespace) -> None:
+    """List the models with their variants and titles."""
+    from pipeline.config.load import list_models, list_variants
+    from pipeline.config.yaml_lines import read_yaml
+
+    for name, path in list_models().items():
+        data = read_yaml(path).data
+        title = data.get("title", "") if isinstance(data, dict) else ""
+        print(f"{name:<20} {title}")
+        for variant in ["default", *list_variants(path)]:
+            print(f"  {variant}")
+
+
+def show(options: argparse.Namespace) -> None:
+    """Print the resolved config, each value with the file and line it comes from."""
+    from pipeline.config.show import lines
+
+    resolved, _ = _open(options)
+    for line in lines(resolved, options.path):
+        print(line)
+
+
+def validate(options: argparse.Namespace) -> None:
+    """Check a model completely and list all problems at once."""
+    from pipeline.config.load import load_model
+    from pipeline.model_check import check_model
+
+    resolved = load_model(options.model, options.variant)
+    problems = check_model(resolved)
+    if problems:
+        raise ConfigError(problems)
+    print(f"{resolved.model.name}/{resolved.model.variant}: no problems")
+
+
+def new(options: argparse.Namespace) -> None:
+    """Make a commented starter model that runs."""
+    from pipeline.config.starter import write_starter
+
+    folder = write_starter(options.model, Path.cwd() / "models")
+    print(f"{folder}/model.yaml: edit it, then run 'sonatina run {options.model}'")
+
+
+def compile_mechanisms(options: argparse.Namespace) -> None:
+    """Compile the mechanisms of a model, or one mechanism set, into the cache."""
+    from pipeline.config.load import list_models
+    from pipeline.config.places import project_roots
+    from pipeline.config.stages import mechanism_folders
+    from pipeline.mechanisms import compile_sets, find_set
+    from pipeline.runtime import write_json
+
+    is_model = options.model in list_models() or options.model.endswith((".yaml", ".yml"))
+    cache = cache_folder(options.cache)
+    if not is_model:
+        folder = find_set(options.model, [root / "mechanisms" for root in project_roots()])
+        library = compile_sets([folder], cache, coreneuron=options.coreneuron)
+        print(f"{library.path}  ({len(library.mechanisms)} mechanisms, {library.seconds:.1f} s)")
+        return
+    from pipeline.model_check import check_mechanisms
+
+    resolved, paths = _open(options)
+    folders = mechanism_folders(resolved)
+    problems = check_mechanisms(resolved)
+    if problems:
+        raise ConfigError(problems)
+    entry: dict[str, object] = {"library": "", "coreneuron": "", "hash": "", "mechanisms": []}
+    if folders:
+        flags = resolved.model.compiler
+        library = compile_sets(folders, cache, coreneuron=options.coreneuron, flags=flags)
+        entry = {
+            "library": str(library.path.resolve()),
+            "coreneuron": str(library.coreneuron or ""),
+            "hash": library.hash,
+            "mechanisms": sorted(library.mechanisms),
+            "flags": flags,
+        }
+        log.info("compiled %d mechanisms in %.1f s", len(library.mechanisms), library.seconds)
+    write_json(paths.mechanisms, entry)
+    print(paths.mechanisms)
+
+
+def cells(options: argparse.Namespace) -> None:
+    """Run the single-cell clamp protocols of a model."""
+    from pipeline.cells.stage import run_clamps
+    from pipeline.simulation.stage import compiled_library
+
+    resolved, paths = _open(options)
+    for name in run_clamps(resolved, paths, compiled_library(paths)):
+        print(paths.analysis(f"clamp_{name}"))
+
+
+def nodes(options: argparse.Namespace) -> None:
+    """Write the node populations and the components of their cells."""
+    from pipeline.nodes.build import run_nodes
+
+    resolved, paths = _open(options)
+    for name, table in run_nodes(resolved, paths).items():
+        print(f"{paths.nodes(name)}  {len(table.frame)} cells")
+
+
+def edges(options: argparse.Namespace) -> None:
+    """Place the contacts and write the edge populations."""
+    from pipeline.edges.build import run_edges
+
+    resolved, paths = _open(options)
+    for name in _chosen(options.name, list(resolved.model.edges), "edges"):
+        for population, count in run_edges(resolved, name, paths).items():
+            print(f"{paths.edges(population)}  {count} edges")
+
+
+def circuit(options: argparse.Namespace) -> None:
+    """Join nodes and edges under one circuit config and check it."""
+    from pipeline.circuit import run_circuit
+
+    resolved, paths = _open(options)
+    for problem in run_circuit(resolved, paths):
+        log.warning("warning: %s", problem)
+    print(paths.circuit_config)
+
+
+def simulate(options: argparse.Namespace) -> None:
+    """Simulate the circuit on MPI ranks and write spikes and reports."""
+    from pipeline.simulation.stage import estimate, run_simulation
+
+    resolved, paths = _open(options)
+    for name in _chosen(options.name, list(resolved.model.simulation), "simulation"):
+        if options.dry_run:
+            from pipeline.model_size import circuit_size
+
+            size = circuit_size(resolved)
+            print(json.dumps(size | estimate(resolved, name, size["segments"]), indent=2))
+            continue
+        figures = run_simulation(resolved, name, paths, ranks=options.ranks, launcher=options.mpi)
+        seconds = resolved.model.simulation[name].duration / 1000
+        print(
+            f"{paths.simulation(name)}  {figures['run_s']:.1f} s for {seconds:g} s on "
+            f"{figures['ranks']:.0f} ranks ({figures['run_s'] / seconds:.2f} s per simulated second)"
+        )
+
+
+def analyse(options: argparse.Namespace) -> None:
+    """Compute structure, activity and the comparison with published values."""
+    from pipeline.analysis.build import run_analysis
+
+    resolved, paths = _open(options)
+    run_analysis(resolved, paths)
+    print(paths.analysis("verdicts"))
+
+
+def report(options: argparse.Namespace) -> None:
+    """Write the report page."""
+    from pipeline.report.html import run_report
+
+    resolved, paths = _open(options)
+    print(run_report(resolved, paths))
+
+
+def run_workflow(options: argparse.Namespace) -> int:
+    """Run the whole workflow to the report with Snakemake."""
+    from pipeline.workflow import run_snakemake
+
+    resolved, paths = _open(options)
+    return run_snakemake(options, resolved, paths)
+
+
+def check(options: argparse.Namespace) -> None:
+    """Check any SONATA circuit, made here or elsewhere."""
+    from pipeline.sonata.validate import check_circuit
+
+    problems = check_circuit(options.circuit)
+    if any(problem.level == "error" for problem in problems):
+        raise PipelineError(problems)
+    for problem in problems:
+        print(f"warning: {problem}")
+    print(f"{options.circuit}: {len(problems)} warnings, no errors")
+
+
+def import_source(options: argparse.Namespace) -> None:
+    """Convert an outside package's data into the tables of a model."""
+    from pipeline.config.tables import read_csv
+    from pipeline.sources import c302, cect
+
+    table = options.folder / "tables" / "neurons.csv"
+    if not table.is_file():
+        raise ConfigError(Problem(str(table), "no such table", "give a model folder such as worm"))
+    names = read_csv(table)["name"].tolist()
+    if options.source == "c302":
+        written = c302.convert_wheel(options.wheel, names, options.folder / "morphologies")
+    else:
+        written = cect.convert_wheel(options.wheel, names, options.folder / "tables/connectomes")
+    print(f"{len(written)} files written")
+
+
+def _chosen(name: str | None, known: list[str], key: str) -> list[str]:
+    from pipeline.config.yaml_lines import nearest
+
+    if name is None:
+        return known
+    if name not in known:
+        raise ConfigError(Problem(f"--name {name}", f"no such key under {key}", nearest(name, known)))
+    return [name]

@@ -1,0 +1,44 @@
+"""How large a circuit will be, computed from its description alone."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.cells.morphology import read_morphology, segment_counts
+from pipeline.config.emodel import read_emodels
+from pipeline.config.load import Resolved
+from pipeline.edges.connectome import read_connectome
+from pipeline.edges.contacts import contact_count
+from pipeline.nodes.build import read_tables, source_morphology
+
+
+def circuit_size(resolved: Resolved) -> dict[str, int]:
+    """Counts cells, sections, compartments and contacts before anything is built.
+
+    Contacts are those the law asks for; some may find no place within its tolerance.
+
+    Raises:
+        PipelineError: If a table, e-model or morphology is wrong.
+    """
+    cells = resolved.model.cells
+    emodels = read_emodels(resolved.path(cells.emodels))
+    size = {"cells": 0, "sections": 0, "segments": 0, "chemical": 0, "gap_halves": 0}
+    tables = read_tables(resolved)
+    for table in tables.values():
+        size["cells"] += len(table.frame)
+        for name, emodel in zip(table.frame["morphology"], table.frame["emodel"], strict=True):
+            morphology = read_morphology(source_morphology(resolved, name))
+            counts = segment_counts(morphology, cells.discretisation, emodels[emodel])
+            single = cells.level == "single_compartment"
+            size["sections"] += 1 if single else len(counts)
+            size["segments"] += 1 if single else int(counts.sum())
+    for edges in resolved.model.edges.values():
+        path = resolved.path(edges.connectome_folder) / f"{edges.connectome}.csv"
+        names = list(tables[edges.source].frame["name"])
+        counts = read_connectome(path, names)
+        off_diagonal = 1 - np.eye(len(names)) * (not edges.autapses)
+        chemical = contact_count(counts["chemical"] * off_diagonal, edges.chemical.count)
+        gaps = contact_count(counts["electrical"] * (1 - np.eye(len(names))), edges.electrical.count)
+        size["chemical"] += int(chemical.sum())
+        size["gap_halves"] += int(gaps.sum())
+    return size

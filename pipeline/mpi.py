@@ -1,0 +1,142 @@
+"""Finds an MPI launcher with its library and runs a worker module on its ranks."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import PipelineError, Problem, SimulationError, ToolError
+
+_INSTALL = "install it with 'pip install mpich', or set SONATINA_MPI and SONATINA_MPI_LIB"
+
+
+@dataclass(frozen=True)
+class Mpi:
+    """A launcher and the library NEURON must open.
+
+    Attributes:
+        launcher: Command words before ``-n``.
+        library: The shared object itself, not the linker script beside it.
+    """
+
+    launcher: list[str]
+    library: Path
+
+
+def find_mpi(launcher: str | None = None) -> Mpi:
+    """Finds MPI: the caller's choice, then SONATINA_MPI, then the environment's own mpich.
+
+    Args:
+        launcher: Launch command such as ``"srun --mpi=pmi2"``.
+
+    Raises:
+        ToolError: If launcher or library cannot be found; says what to install.
+    """
+    words = shlex.split(launcher or os.environ.get("SONATINA_MPI", "") or "")
+    if not words:
+        beside = Path(sys.executable).parent / "mpiexec"
+        words = [str(beside)] if beside.is_file() else ["mpiexec"]
+    program = shutil.which(words[0])
+    if program is None:
+        raise ToolError(Problem("MPI", f"no launcher {words[0]!r} on this machine", _INSTALL))
+    return Mpi([program, *words[1:]], _find_library(Path(program)))
+
+
+def _find_library(program: Path) -> Path:
+    named = os.environ.get("SONATINA_MPI_LIB")
+    if named:
+        if not is_shared_object(Path(named)):
+            hint = "name the .so file itself"
+            raise ToolError(Problem("SONATINA_MPI_LIB", f"{named!r} is no shared library", hint))
+        return Path(named)
+    folders = [Path(sys.prefix) / "lib", program.resolve().parent.parent / "lib"]
+    folders += [Path(sys.prefix) / "lib64", Path("/usr/lib/x86_64-linux-gnu"), Path("/usr/lib64")]
+    for folder in dict.fromkeys(folders):
+        found = [p for p in sorted(folder.glob("libmpi.so*")) if is_shared_object(p)]
+        if found:
+            return found[0]
+    raise ToolError(Problem("MPI", f"no libmpi for {program}", _INSTALL))
+
+
+def is_shared_object(path: Path) -> bool:
+    """Whether a file is a real ELF object; pip's mpich keeps a linker script under ``libmpi.so``."""
+    try:
+        with open(path, "rb") as handle:
+            return handle.read(4) == b"\x7fELF"
+    except OSError:
+        return False
+
+
+def run_ranks(module: str, job: dict, ranks: int, launcher: str | None = None) -> dict:
+    """Runs ``python -m module JOB`` on MPI ranks, or in one plain process for one rank.
+
+    The first failing rank's message becomes the error; every other rank is stopped with it.
+
+    Args:
+        module: Module with a ``main``; see ``run_worker``.
+        job: JSON-like description, handed over in a file.
+        ranks: Number of ranks.
+        launcher: Launch command; None means as found.
+
+    Returns:
+        What the worker of rank 0 returned.
+
+    Raises:
+        PipelineError: With the worker's own message and exit code.
+        SimulationError: If a worker died without a message.
+    """
+    environment = dict(os.environ, OMP_NUM_THREADS="1", NEURON_MODULE_OPTIONS="-nogui")
+    # Workers import what this process imports, wherever they are started.
+    environment["PYTHONPATH"] = os.pathsep.join(
+        [str(Path(__file__).resolve().parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    )
+    if sys.stderr.isatty():
+        environment["SONATINA_TTY"] = "1"
+    with tempfile.TemporaryDirectory(prefix="sonatina-") as folder:
+        job_file = Path(folder) / "job.json"
+        job_file.write_text(json.dumps(job | {"exchange": folder}))
+        command = [sys.executable, "-m", module, str(job_file)]
+        if ranks > 1:
+            mpi = find_mpi(launcher)
+            environment |= {"NEURON_INIT_MPI": "1", "MPI_LIB_NRN_PATH": str(mpi.library)}
+            command = [*mpi.launcher, "-n", str(ranks), *command]
+        code, output = _run(command, environment)
+        return _outcome(Path(folder), code, output)
+
+
+def _run(command: list[str], environment: dict[str, str]) -> tuple[int, str]:
+    process = subprocess.Popen(
+        command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=None if "SONATINA_TTY" in environment else subprocess.STDOUT,
+        text=True, start_new_session=True,
+    )  # fmt: skip
+    try:
+        output, _ = process.communicate()
+    except BaseException:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
+        raise
+    return process.returncode, output
+
+
+def _outcome(folder: Path, code: int, output: str) -> dict:
+    failures = sorted(folder.glob("error-*.json"), key=lambda p: p.stat().st_mtime_ns)
+    if failures:
+        error = json.loads(failures[0].read_text())
+        problems = [Problem(**problem) for problem in error["problems"]]
+        kind = PipelineError if error["exit_code"] == 2 else SimulationError
+        raise kind(problems)
+    result = folder / "result.json"
+    if code == 0 and result.is_file():
+        return json.loads(result.read_text())
+    tail = "\n".join(output.strip().splitlines()[-15:]) if output else "it said nothing"
+    how = f"signal {-code}" if code < 0 else f"exit code {code}"
+    raise SimulationError(f"a worker process ended with {how} and no message of its own:\n{tail}")

@@ -1,0 +1,68 @@
+# Nodes, edges, and the circuit that joins them.
+rule nodes:
+    input:
+        YAML,
+        stage_files(RESOLVED, "nodes"),
+    output:
+        [PATHS.nodes(name) for name in MODEL.nodes],
+        [PATHS.node_types(name) for name in MODEL.nodes],
+        PATHS.node_sets,
+        directory(PATHS.morphologies),
+        directory(PATHS.emodels),
+    params:
+        part=part("nodes"),
+    log:
+        PATHS.log("nodes"),
+    benchmark:
+        PATHS.benchmark("nodes")
+    message:
+        "write the nodes"
+    shell:
+        "{SONATINA} nodes {WHICH} > {log:q} 2>&1 || {{ cat {log:q} >&2; exit 1; }}"
+
+
+for _name in MODEL.edges:
+
+    rule:
+        name:
+            f"edges_{_name}"
+        input:
+            YAML,
+            stage_files(RESOLVED, "edges", _name),
+            [PATHS.nodes(name) for name in MODEL.nodes],
+            PATHS.morphologies,
+        output:
+            [PATHS.edges(name) for name in edge_populations(RESOLVED, _name)],
+            [PATHS.edge_types(name) for name in edge_populations(RESOLVED, _name)],
+        params:
+            part=part("edges", _name),
+            key=_name,
+        log:
+            PATHS.log(f"edges_{_name}"),
+        benchmark:
+            PATHS.benchmark(f"edges_{_name}")
+        message:
+            "write the edges"
+        shell:
+            "{SONATINA} edges {WHICH} --name {params.key} > {log:q} 2>&1"
+            " || {{ cat {log:q} >&2; exit 1; }}"
+
+
+rule join:
+    input:
+        YAML,
+        [PATHS.nodes(name) for name in MODEL.nodes],
+        [PATHS.edges(name) for name in POPULATIONS],
+        PATHS.node_sets,
+    output:
+        PATHS.circuit_config,
+    params:
+        part=part("circuit"),
+    log:
+        PATHS.log("circuit"),
+    benchmark:
+        PATHS.benchmark("circuit")
+    message:
+        "join and check the circuit"
+    shell:
+        "{SONATINA} circuit {WHICH} > {log:q} 2>&1 || {{ cat {log:q} >&2; exit 1; }}"

@@ -1,0 +1,32 @@
+# Loads and validates the model before any rule exists; a bad config ends here with all its problems.
+import json
+import sys
+from pathlib import Path
+
+from pipeline.config.load import load_model
+from pipeline.config.stages import stage_files, stage_slice
+from pipeline.circuit import edge_populations
+from pipeline.errors import PipelineError
+from pipeline.sonata.layout import CircuitPaths
+
+try:
+    RESOLVED = load_model(str(config.get("model", "worm")), config.get("variant") or None)
+except PipelineError as error:
+    sys.exit("\n".join(f"error: {problem}" for problem in error.problems))
+MODEL = RESOLVED.model
+OUT = str(config.get("out", "circuits"))
+PATHS = CircuitPaths(Path(OUT) / MODEL.name / MODEL.variant)
+WHICH = f"'{config.get('model', 'worm')}' {config.get('variant') or ''} --out '{OUT}'"
+SONATINA = f"'{sys.executable}' -m pipeline"
+POPULATIONS = [kind for name in MODEL.edges for kind in edge_populations(RESOLVED, name)]
+YAML = ancient(RESOLVED.files)
+
+
+wildcard_constraints:
+    edges="|".join(MODEL.edges) or "none",
+    run="|".join(MODEL.simulation) or "none",
+
+
+def part(stage, name=""):
+    """The slice of the config a stage depends on, as text: a change of it reruns the stage."""
+    return json.dumps(stage_slice(RESOLVED, stage, name), sort_keys=True)

@@ -1,0 +1,33 @@
+# One rule per run. The command starts its own ranks by {resources.mpi}.
+for _name, _run in MODEL.simulation.items():
+
+    rule:
+        name:
+            f"simulate_{_name}"
+        input:
+            YAML,
+            stage_files(RESOLVED, "simulate", _name),
+            PATHS.circuit_config,
+            PATHS.emodels,
+            PATHS.mechanisms,
+        output:
+            PATHS.simulation_config(_name),
+            PATHS.spikes(_name),
+            [PATHS.report(_name, key) for key in _run.record],
+            PATHS.simulation(_name) / "figures.json",
+        params:
+            part=part("simulate", _name),
+            key=_name,
+        threads: _run.ranks
+        resources:
+            tasks=_run.ranks,
+            mpi="",
+        log:
+            PATHS.log(f"simulate_{_name}"),
+        benchmark:
+            PATHS.benchmark(f"simulate_{_name}")
+        message:
+            "simulate"
+        shell:
+            "{SONATINA} simulate {WHICH} --name {params.key} --ranks {resources.tasks}"
+            " --mpi '{resources.mpi}' > {log:q} 2>&1 || {{ cat {log:q} >&2; exit 1; }}"

@@ -1,0 +1,266 @@
+"""Engine ``bionet``: BMTK's BioNet builds and spikes; continuous edges and streaming are added here.
+
+What is added, and why: BioNet has no graded synapses and one gap conductance per type; it calls Python
+at every time step; and it deletes its output folder. Here cells come from our one builder, continuous
+edges from ``continuous``, time runs in ``psolve`` blocks, and recorded blocks stream to disk.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.cells.biophysical import NeuronCell, build_cell
+from pipeline.cells.description import cell_from_json
+from pipeline.cells.morphology import read_morphology
+from pipeline.errors import Problem, SimulationError
+from pipeline.runtime import progress
+from pipeline.simulation import continuous
+from pipeline.simulation.plan import Plan
+from pipeline.simulation.record import Recorder
+from pipeline.sonata.reports import read_report, write_spikes
+
+log = logging.getLogger(__name__)
+SUPPORTED_INPUTS = {("current_clamp", "report")}
+BLOCK_BYTES = 64 * 1024 * 1024
+
+
+def check(plan: Plan) -> list[Problem]:
+    """Names what this engine cannot express, before anything starts."""
+    where = str(plan.paths.simulation_config(plan.name))
+    problems = []
+    for key, entry in plan.config["inputs"].items():
+        kind = (entry.get("input_type"), entry.get("module"))
+        if kind not in SUPPORTED_INPUTS:
+            problems.append(Problem(f"{where}  inputs.{key}", f"input {kind} is not supported"))
+    for key, report in plan.config["reports"].items():
+        if report["variable_name"] != "v" or report["sections"] not in ("soma", "all"):
+            problems.append(Problem(f"{where}  reports.{key}", "only v of soma or all sections"))
+    return problems
+
+
+def run(plan: Plan) -> dict[str, float]:
+    """Builds the network on this rank, runs it and writes spikes and reports.
+
+    Args:
+        plan: The run; the circuit and its inputs exist.
+
+    Returns:
+        Figures of the run: build and run seconds, cells and segments on all ranks.
+
+    Raises:
+        SimulationError: If a voltage is not finite at the end of a block.
+    """
+    import time
+
+    started = time.perf_counter()
+    h, pc = _start_neuron(plan)
+    network, wired = _build(plan)
+    clamps = _play_inputs(h, plan, network)
+    spikes = _watch_spikes(h, pc, network)
+    recorders = [
+        Recorder(plan, key, _record_cells(plan, network, report), report)
+        for key, report in plan.config["reports"].items()
+        if report["enabled"]
+    ]
+    pc.setup_transfer()
+    built = time.perf_counter()
+    _advance(h, pc, plan, network, recorders)
+    _gather_spikes(pc, plan, network, spikes)
+    ended = time.perf_counter()
+    segments = sum(sec.nseg for cell in _cells(network).values() for sec in cell.hobj.all)
+    figures = {
+        "build_s": built - started,
+        "run_s": ended - built,
+        "ranks": float(pc.nhost()),
+        "cells": pc.allreduce(float(len(_cells(network))), 1),
+        "segments": pc.allreduce(float(segments), 1),
+        "continuous": pc.allreduce(float(len(wired.processes)), 1),
+        "clamps": pc.allreduce(float(len(clamps)), 1),
+    }
+    return figures
+
+
+def _start_neuron(plan: Plan):
+    from neuron import h
+
+    if plan.library:
+        h.nrn_load_dll(str(plan.library))
+    h.load_file("stdrun.hoc")
+    return h, h.ParallelContext()
+
+
+def _build(plan: Plan):
+    """Cells and spike-driven edges by BioNet, continuous edges by ours."""
+    from bmtk.simulator.bionet.bionetwork import BioNetwork
+    from bmtk.simulator.bionet.config import Config
+    from bmtk.simulator.bionet.pyfunction_cache import add_cell_model
+
+    circuit = plan.paths.circuit_config
+    config = json.loads(circuit.read_text(encoding="utf-8"))
+    suffix = _morphology_suffix(plan)
+    loaded: dict[str, Any] = {}
+
+    def load_cell(node, template, parameters) -> NeuronCell:
+        raw = node["morphology"]  # BMTK hands HDF5 text over as bytes
+        name = raw.decode() if isinstance(raw, bytes) else str(raw)
+        if name not in loaded:
+            loaded[name] = read_morphology(plan.paths.morphologies / f"{name}{suffix}")
+        return build_cell(cell_from_json(parameters, loaded[name]), f"{name}_{node.node_id}")
+
+    add_cell_model(load_cell, "sonatina:cell", "biophysical", overwrite=True)
+    names = [next(iter(e["populations"])) for e in config["networks"]["edges"]]
+    graded = [name for name in names if continuous.is_continuous(plan.paths, name)]
+    conf = Config.from_dict(_bmtk_config(plan, config, graded))
+    network = BioNetwork.from_config(conf)
+    network.build_nodes()
+    network.build_recurrent_edges()
+    population = _population(plan)
+    cells = {cell.node_id: cell for cell in _cells(network).values()} if population else {}
+    wired = continuous.connect(plan.paths, graded, cells, _locate)
+    return network, wired
+
+
+def _bmtk_config(plan: Plan, config: dict, graded: list[str]) -> dict[str, Any]:
+    """The circuit config in BMTK's own dialect: absolute paths, no continuous edges, no output."""
+    text = json.dumps(config).replace("$BASE_DIR", str(plan.paths.root.resolve()))
+    resolved = json.loads(text)
+    edges = [
+        entry | {"enabled": next(iter(entry["populations"])) not in graded}
+        for entry in resolved["networks"]["edges"]
+    ]
+    return {
+        "target_simulator": "NEURON",
+        "components": resolved["components"],
+        "networks": {"nodes": resolved["networks"]["nodes"], "edges": edges},
+        "run": plan.config["run"] | {"dL": None},
+        "conditions": plan.config["conditions"],
+        "output": {"output_dir": str(plan.folder)},
+    }
+
+
+def _morphology_suffix(plan: Plan) -> str:
+    found = sorted({path.suffix for path in plan.paths.morphologies.iterdir()})
+    if len(found) != 1:
+        raise SimulationError(f"{plan.paths.morphologies}: expected one file type, found {found}")
+    return found[0]
+
+
+def _population(plan: Plan) -> str:
+    config = json.loads(plan.paths.circuit_config.read_text(encoding="utf-8"))
+    names = [
+        name
+        for entry in config["networks"]["nodes"]
+        for name, properties in entry["populations"].items()
+        if properties.get("type") != "virtual"
+    ]
+    if len(names) != 1:
+        raise SimulationError(f"one population of cells is supported, found {names}")
+    return names[0]
+
+
+def _cells(network) -> dict[int, Any]:
+    """Cells on this rank by gid."""
+    return network.get_local_cells()
+
+
+def _locate(cell, section: int, position: float):
+    """Section and x of a contact; reduced cells have the soma only."""
+    sections = cell.hobj.all
+    if len(sections) == 1:
+        return sections[0], 0.5
+    return sections[section], position
+
+
+@dataclass
+class _Clamp:
+    electrode: Any
+    values: Any
+
+
+def _play_inputs(h, plan: Plan, network) -> list[_Clamp]:
+    clamps = []
+    local = {cell.node_id: cell for cell in _cells(network).values()}
+    for entry in plan.config["inputs"].values():
+        report = read_report(plan.folder / entry["input_file"], entry["population"])
+        dt = float(report.times[1] - report.times[0]) if len(report.times) > 1 else plan.duration
+        for column, node in enumerate(report.node_ids):
+            if int(node) not in local:
+                continue
+            electrode = h.IClamp(local[int(node)].hobj.soma[0](0.5))
+            electrode.delay, electrode.dur = 0.0, 1e12
+            values = h.Vector(report.data[:, column])
+            # Half a step early, so that rounding of t never delays a value by one step.
+            times = h.Vector(np.maximum(np.arange(len(report.data)) * dt - plan.dt / 2, 0.0))
+            values.play(electrode._ref_amp, times, False)
+            clamps.append(_Clamp(electrode, (values, times)))
+    return clamps
+
+
+def _watch_spikes(h, pc, network):
+    times, gids = h.Vector(), h.Vector()
+    for gid in _cells(network):
+        pc.spike_record(gid, times, gids)
+    return times, gids
+
+
+def _record_cells(plan: Plan, network, report) -> dict[int, Any]:
+    from pipeline.simulation.targets import select_targets
+
+    wanted = set(select_targets(plan.paths, report["cells"]).node_ids.tolist())
+    return {c.node_id: c.hobj for c in _cells(network).values() if c.node_id in wanted}
+
+
+def _advance(h, pc, plan: Plan, network, recorders: list[Recorder]) -> None:
+    h.dt, h.steps_per_ms = plan.dt, 1.0 / plan.dt
+    h.celsius = plan.config["conditions"]["celsius"]
+    pc.set_maxstep(10)
+    h.finitialize(plan.config["conditions"]["v_init"])
+    width = sum(recorder.width for recorder in recorders)
+    fit = max(1, BLOCK_BYTES // (8 * max(1, width)))
+    block = int(pc.allreduce(float(min(fit, max(1, plan.steps // 50))), 3))
+    with progress(total=plan.duration, label="simulate", unit="ms") as bar:
+        for start in range(0, plan.steps, block):
+            stop = min(start + block, plan.steps)
+            pc.psolve(stop * plan.dt)
+            _stop_on_nonfinite(pc, network, stop * plan.dt)
+            for recorder in recorders:
+                recorder.flush(pc, last=stop == plan.steps)
+            bar.update((stop - start) * plan.dt)
+    for recorder in recorders:
+        recorder.close()
+
+
+def _stop_on_nonfinite(pc, network, time: float) -> None:
+    bad = [
+        f"cell {cell.node_id} section {index}"
+        for cell in _cells(network).values()
+        for index, sec in enumerate(cell.hobj.all)
+        if not np.isfinite(sec(0.5).v)
+    ]
+    if bad:
+        raise SimulationError(
+            f"voltage is not finite by {time:g} ms in {', '.join(bad[:3])}; lower dt, or check the "
+            "conductances of these cells"
+        )
+
+
+def _gather_spikes(pc, plan: Plan, network, spikes) -> None:
+    times = np.array(spikes[0])
+    nodes = np.array([_cells(network)[int(gid)].node_id for gid in spikes[1]], np.int64)
+    parts = pc.py_gather((times, nodes), 0)
+    if pc.id() == 0:
+        times = np.concatenate([part[0] for part in parts])
+        nodes = np.concatenate([part[1] for part in parts])
+        write_spikes(plan.paths.spikes(plan.name), _population(plan), nodes, times)
+
+
+def output_files(plan: Plan) -> list[Path]:
+    """Files a finished run has written."""
+    reports = [plan.paths.report(plan.name, key) for key in plan.config["reports"]]
+    return [plan.paths.spikes(plan.name), *reports]

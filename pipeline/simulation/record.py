@@ -1,0 +1,95 @@
+"""Recording of voltages in blocks: NEURON vectors on every rank, one SONATA report on rank 0."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pipeline.simulation.plan import Plan
+from pipeline.simulation.targets import select_targets
+from pipeline.sonata.reports import ReportWriter
+
+
+class Recorder:
+    """One report of a run; memory holds one block of frames.
+
+    Frame k is the value at time ``k * dt`` of the report; the end point is not written, as SONATA has it.
+
+    Args:
+        plan: The run.
+        key: Name of the report.
+        cells: Node id to cell, of the recorded cells on this rank.
+        report: The report's entry of the simulation config.
+    """
+
+    def __init__(self, plan: Plan, key: str, cells: dict[int, Any], report: dict[str, Any]):
+        from neuron import h
+
+        self._plan, self._key, self._report = plan, key, report
+        self._dtype = "float64" if report.get("precision") == "double" else "float32"
+        self._every = round(report["dt"] / plan.dt)
+        self._vectors: list[Any] = []
+        self._elements: list[tuple[int, int, float]] = []
+        self._frames = 0
+        self._skip = 0
+        self._writer: ReportWriter | None = None
+        for node in sorted(cells):
+            sections = cells[node].soma[:1] if report["sections"] == "soma" else cells[node].all
+            for index, sec in enumerate(sections):
+                for segment in sec:
+                    self._vectors.append(h.Vector().record(segment._ref_v))
+                    self._elements.append((node, index, segment.x))
+
+    @property
+    def width(self) -> int:
+        """Number of recorded elements on this rank."""
+        return len(self._vectors)
+
+    def flush(self, pc, *, last: bool) -> None:
+        """Moves what was recorded since the last call into the report.
+
+        Args:
+            pc: NEURON's ParallelContext.
+            last: Whether the run has ended: the frame at the end point is dropped.
+        """
+        steps = len(self._vectors[0]) if self._vectors else 0
+        block = np.empty((steps, len(self._vectors)))
+        for column, vector in enumerate(self._vectors):
+            block[:, column] = vector.as_numpy()
+            vector.resize(0)
+        rows = np.arange(self._skip, steps, self._every)
+        self._skip = (self._skip - steps) % self._every
+        if last and len(rows) and (self._frames + len(rows)) > self._total:
+            rows = rows[:-1]
+        self._frames += len(rows)
+        parts = pc.py_gather((self._elements, block[rows].astype(self._dtype)), 0)
+        if pc.id() == 0:
+            self._append(parts)
+
+    @property
+    def _total(self) -> int:
+        return round((self._report["end_time"] - self._report["start_time"]) / self._report["dt"])
+
+    def _append(self, parts) -> None:
+        elements = [element for part, _ in parts for element in part]
+        order = sorted(range(len(elements)), key=lambda i: elements[i])
+        data = np.concatenate([values for part, values in parts if part], axis=1)[:, order]
+        if self._writer is None:
+            self._writer = self._open([elements[i] for i in order])
+        self._writer.append(data)
+
+    def _open(self, elements: list[tuple[int, int, float]]) -> ReportWriter:
+        nodes, sections, positions = (np.array(column) for column in zip(*elements, strict=True))
+        report = self._report
+        return ReportWriter(
+            self._plan.paths.report(self._plan.name, self._key),
+            select_targets(self._plan.paths, report["cells"]).population,
+            nodes, sections, positions,
+            report["dt"], report["start_time"], report["end_time"], "mV", dtype=self._dtype,
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """Finishes the file on rank 0."""
+        if self._writer is not None:
+            self._writer.close()

@@ -1,0 +1,28 @@
+"""One simulation, on every MPI rank."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+
+from pipeline.worker import serve
+
+
+def simulate(job: dict) -> dict[str, float]:
+    """Runs the job's simulation on this rank; returns its figures."""
+    from bmtk.simulator.core.io_tools import IOUtils
+
+    IOUtils._logger = logging.getLogger("bmtk")  # BMTK's own handler writes to stdout
+    IOUtils._logger.setLevel(logging.ERROR)
+    from pipeline.simulation import bionet
+    from pipeline.simulation.plan import read_plan
+    from pipeline.sonata.layout import CircuitPaths
+
+    library = Path(job["library"]) if job["library"] else None
+    plan = read_plan(CircuitPaths(Path(job["root"])), job["simulation"], library)
+    return bionet.run(plan)
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1], simulate)

@@ -1,0 +1,56 @@
+"""Runs the Snakemake workflow from the command line, one run per output folder at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+from pipeline.config.load import Resolved
+from pipeline.config.places import project_roots
+from pipeline.errors import PipelineError, Problem
+from pipeline.sonata.layout import CircuitPaths
+
+
+def run_snakemake(options: Namespace, resolved: Resolved, paths: CircuitPaths) -> int:
+    """Runs all stages up to the report.
+
+    A killed run leaves nothing locked: the lock belongs to the process, not to a file's existence.
+
+    Args:
+        options: Of the command line: model, variant, out, cores, dry_run.
+        resolved: The model, already validated.
+        paths: Its circuit.
+
+    Returns:
+        Snakemake's exit code.
+
+    Raises:
+        PipelineError: If another run works in the same folder.
+    """
+    root = next(r for r in reversed(project_roots()) if (r / "Snakefile").is_file())
+    model = resolved.files[0] if resolved.model.variant == "default" else resolved.files[-1]
+    command = [
+        sys.executable, "-m", "snakemake", "--snakefile", str(root / "Snakefile"),
+        "--workflow-profile", str(root / "pipeline/profiles/local"),
+        "--cores", str(options.cores), "--nolock", "--rerun-incomplete",
+        "--config", f"model={model}", "variant=default" if len(resolved.files) == 1 else "variant=",
+        f"out={options.out}",
+    ]  # fmt: skip
+    if options.dry_run:
+        return subprocess.call([*command, "--dry-run"])
+    paths.root.mkdir(parents=True, exist_ok=True)
+    with open(paths.root / ".lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            message = "another run works in this folder"
+            hint = "wait for it, or choose another --out"
+            raise PipelineError(Problem(str(paths.root), message, hint)) from None
+        code = subprocess.call(command, env=dict(os.environ, PYTHONUNBUFFERED="1"))
+    if code == 0:
+        print(f"\nThe report: {Path(paths.report_page).resolve()}")
+    return code
