@@ -145,7 +145,8 @@ def _bmtk_config(plan: Plan, config: dict, graded: list[str]) -> dict[str, Any]:
 
 
 def _morphology_suffix(plan: Plan) -> str:
-    found = sorted({path.suffix for path in plan.paths.morphologies.iterdir()})
+    files = plan.paths.morphologies.iterdir()
+    found = sorted({path.suffix for path in files if not path.name.startswith(".")})
     if len(found) != 1:
         raise SimulationError(f"{plan.paths.morphologies}: expected one file type, found {found}")
     return found[0]

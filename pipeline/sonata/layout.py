@@ -1,0 +1,174 @@
+"""The SONATA vocabulary of this pipeline: names, dtypes, units, and where each file goes.
+
+Two conventions hold in every file written here. A section id is 0 for the soma and the MorphIO
+section id plus one otherwise; a section position runs from 0 to 1 along its section.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import CircuitError
+
+MAGIC = 0x0A7A
+VERSION = (0, 1)
+CONFIG_VERSION = 2.3
+
+NODE_TYPE, NODE_ID = "node_type_id", "node_id"
+EDGE_TYPE = "edge_type_id"
+SOURCE_IDS, TARGET_IDS = "source_node_id", "target_node_id"
+POPULATION_ATTRIBUTE = "node_population"
+GROUP = "0"
+LIBRARY = "@library"
+DYNAMICS = "dynamics_params"
+# libsonata and SNAP look an index up under the first name, BMTK under the second.
+INDEX_NAMES = ("node_id_to_ranges", "node_id_to_range")
+INDEX_EDGES = "range_to_edge_id"
+INDICES = {"source_to_target": SOURCE_IDS, "target_to_source": TARGET_IDS}
+
+CHEMICAL, ELECTRICAL = "chemical", "electrical"
+EDGE_KINDS = (CHEMICAL, ELECTRICAL)
+
+_SIDES = ("afferent", "efferent")
+
+UNITS: dict[str, str] = {
+    **dict.fromkeys(("x", "y", "z", "radius", "spine_length"), "um"),
+    **{f"{side}_{place}_{axis}": "um" for side in _SIDES for place in ("center", "surface")
+       for axis in "xyz"},
+    **{f"{side}_{part}_offset": "um" for side in _SIDES for part in ("section", "segment")},
+    "conductance": "uS",
+    **dict.fromkeys(
+        ("delay", "tau1", "tau2", "decay_time", "depression_time", "facilitation_time"), "ms"
+    ),
+    **dict.fromkeys(("erev", "v_init", "threshold_voltage"), "mV"),
+    **dict.fromkeys(("holding_current", "threshold_current"), "nA"),
+}  # fmt: skip
+"""Canonical unit of every attribute that has one; ``syn_weight`` is a pure factor."""
+
+DTYPES: dict[str, str] = {
+    **{name: "float32" for name in UNITS},
+    **{f"orientation_{axis}": "float32" for axis in "wxyz"},
+    **{f"rotation_angle_{axis}axis": "float32" for axis in "xyz"},
+    **{f"{side}_{part}_{name}": dtype for side in _SIDES for part in ("section", "segment")
+       for name, dtype in (("id", "uint32"), ("type", "uint32"), ("pos", "float32"))},
+    **{f"{side}_junction_id": "uint64" for side in _SIDES},
+    **dict.fromkeys(("syn_weight", "u_syn"), "float32"),
+    **dict.fromkeys(("syn_type_id", "n_rrp_vesicles", "nsyns"), "uint32"),
+}  # fmt: skip
+"""On-disk dtype of known attributes, as the schemas of SNAP ask for them."""
+
+
+def edge_population_name(source: str, target: str, kind: str) -> str:
+    """Returns ``<source>__<target>__<kind>``, the name of an edge population.
+
+    Raises:
+        CircuitError: If the kind is unknown or a population name contains ``__`` or ``/``.
+    """
+    if kind not in EDGE_KINDS:
+        raise CircuitError(f"edge kind {kind!r} is not one of {', '.join(EDGE_KINDS)}")
+    for name in (source, target):
+        if not name or "__" in name or "/" in name:
+            raise CircuitError(f"population name {name!r} may not be empty, hold '__' or '/'")
+    return f"{source}__{target}__{kind}"
+
+
+def split_edge_population(name: str) -> tuple[str, str, str]:
+    """Returns (source, target, kind) of an edge population's name.
+
+    Raises:
+        CircuitError: If the name is not of the form ``<source>__<target>__<kind>``.
+    """
+    parts = name.split("__")
+    if len(parts) != 3 or not all(parts) or parts[2] not in EDGE_KINDS:
+        raise CircuitError(
+            f"edge population {name!r} is not <source>__<target>__<{'|'.join(EDGE_KINDS)}>"
+        )
+    return parts[0], parts[1], parts[2]
+
+
+@dataclass(frozen=True)
+class CircuitPaths:
+    """Where every file of one circuit goes; nothing else in the pipeline builds these paths.
+
+    Attributes:
+        root: Folder of the circuit, ``circuits/<model>/<variant>``.
+    """
+
+    root: Path
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "root", Path(self.root))
+
+    @property
+    def network(self) -> Path:
+        return self.root / "network"
+
+    @property
+    def components(self) -> Path:
+        return self.root / "components"
+
+    @property
+    def morphologies(self) -> Path:
+        return self.components / "morphologies"
+
+    @property
+    def emodels(self) -> Path:
+        return self.components / "emodels"
+
+    @property
+    def mechanisms(self) -> Path:
+        return self.components / "mechanisms.json"
+
+    @property
+    def circuit_config(self) -> Path:
+        return self.root / "circuit_config.json"
+
+    @property
+    def node_sets(self) -> Path:
+        return self.root / "node_sets.json"
+
+    @property
+    def report_page(self) -> Path:
+        return self.root / "report.html"
+
+    @property
+    def provenance(self) -> Path:
+        return self.root / "provenance.json"
+
+    @property
+    def resolved(self) -> Path:
+        return self.root / "resolved.json"
+
+    def nodes(self, population: str) -> Path:
+        return self.network / f"{population}.nodes.h5"
+
+    def node_types(self, population: str) -> Path:
+        return self.network / f"{population}.node_types.csv"
+
+    def edges(self, population: str) -> Path:
+        return self.network / f"{population}.edges.h5"
+
+    def edge_types(self, population: str) -> Path:
+        return self.network / f"{population}.edge_types.csv"
+
+    def simulation(self, name: str) -> Path:
+        return self.root / "sim" / name
+
+    def simulation_config(self, name: str) -> Path:
+        return self.simulation(name) / "simulation_config.json"
+
+    def spikes(self, name: str) -> Path:
+        return self.simulation(name) / "spikes.h5"
+
+    def report(self, name: str, report: str) -> Path:
+        return self.simulation(name) / f"{report}.h5"
+
+    def analysis(self, name: str) -> Path:
+        return self.root / "analysis" / f"{name}.csv"
+
+    def log(self, stage: str) -> Path:
+        return self.root / "logs" / f"{stage}.log"
+
+    def benchmark(self, stage: str) -> Path:
+        return self.root / "benchmarks" / f"{stage}.tsv"

@@ -1,0 +1,351 @@
+"""Writes nodes and edges that libsonata, SNAP and BMTK all open.
+
+Files are written under a temporary name and renamed; they hold no timestamps and fixed HDF5
+options, so that equal input gives equal bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from pipeline.errors import CircuitError
+from pipeline.runtime import atomic_path
+from pipeline.sonata import layout
+
+CHUNK_ROWS = 1 << 16
+BLOCK_ROWS = 1 << 22
+"""Rows held in memory at once while an index is built."""
+
+
+def sonata_file(path: str | Path) -> h5py.File:
+    """Creates an HDF5 file with the SONATA root attributes."""
+    handle = h5py.File(path, "w", track_order=False)
+    handle.attrs["magic"] = np.uint32(layout.MAGIC)
+    handle.attrs["version"] = np.array(layout.VERSION, np.uint32)
+    return handle
+
+
+def set_units(dataset: h5py.Dataset, unit: str | None) -> None:
+    """Adds the ``units`` attribute when the unit is known."""
+    if unit:
+        dataset.attrs["units"] = unit
+
+
+def _as_column(name: str, values: object) -> np.ndarray:
+    """Returns values in the dtype that files use for this attribute (strings as objects)."""
+    array = np.asarray(values)
+    if array.ndim != 1:
+        raise CircuitError(f"column {name!r} has shape {array.shape}; expected one dimension")
+    if array.dtype.kind in "OUST" or str(array.dtype) in ("category", "string", "str"):
+        return np.array([str(value) for value in array], dtype=object)
+    wanted = np.dtype(layout.DTYPES.get(name, array.dtype))
+    if array.dtype.kind == "b":
+        wanted = np.dtype("uint8")
+    if wanted.kind == "u" and array.size and array.min() < 0:
+        raise CircuitError(f"column {name!r} holds {array.min()}; expected no negative number")
+    return array.astype(wanted, copy=False)
+
+
+def _check_lengths(where: str, n: int, columns: Mapping[str, np.ndarray]) -> None:
+    wrong = {name: len(values) for name, values in columns.items() if len(values) != n}
+    if wrong:
+        raise CircuitError(f"{where}: columns {wrong} differ from the {n} rows of the type ids")
+
+
+def write_nodes(
+    path: str | Path,
+    population: str,
+    columns: Mapping[str, object],
+    node_type_ids: Sequence[int] | np.ndarray,
+    *,
+    dynamics: Mapping[str, object] | None = None,
+    library: Collection[str] = (),
+    units: Mapping[str, str] | None = None,
+) -> None:
+    """Writes one node population into a file of its own.
+
+    Text columns become plain UTF-8 strings, the one form that libsonata, SNAP and BMTK all
+    return with its content. Long populations can name columns for ``library``: these are stored
+    as ``@library`` enumerations, which libsonata and SNAP read as text and BMTK as codes.
+
+    Args:
+        path: File to write, usually ``CircuitPaths.nodes``.
+        population: Name of the population.
+        columns: Attribute name to array [n]; numbers or text.
+        node_type_ids: int [n]. Row of each node in the node types table.
+        dynamics: Attributes of the ``dynamics_params`` group, name to number array [n].
+        library: Names of text columns to store as enumerations.
+        units: Units that replace or extend those of ``layout.UNITS``.
+
+    Raises:
+        CircuitError: If lengths differ or a column cannot be stored.
+    """
+    types = np.asarray(node_type_ids, np.int64)
+    tables = {
+        "": {name: _as_column(name, values) for name, values in columns.items()},
+        layout.DYNAMICS: {k: _as_column(k, v) for k, v in (dynamics or {}).items()},
+    }
+    for table in tables.values():
+        _check_lengths(f"nodes of {population!r}", len(types), table)
+    known = {**layout.UNITS, **(units or {})}
+    with atomic_path(path) as temporary, sonata_file(temporary) as handle:
+        root = handle.create_group(f"nodes/{population}")
+        index = np.arange(len(types), dtype=np.uint64)
+        root.create_dataset(layout.NODE_TYPE, data=types, track_times=False)
+        root.create_dataset(layout.NODE_ID, data=index, track_times=False)
+        root.create_dataset("node_group_id", data=np.zeros(len(types), "u4"), track_times=False)
+        root.create_dataset("node_group_index", data=index, track_times=False)
+        group = root.create_group(layout.GROUP)
+        for prefix, table in tables.items():
+            target = group.create_group(prefix) if prefix and table else group
+            for name in sorted(table):
+                enumerated = not prefix and name in library and table[name].dtype == object
+                writer = _write_enumeration if enumerated else _write_column
+                set_units(writer(target, name, table[name]), known.get(name))
+
+
+def _write_column(group: h5py.Group, name: str, values: np.ndarray) -> h5py.Dataset:
+    dtype = h5py.string_dtype() if values.dtype == object else values.dtype
+    return group.create_dataset(name, data=values, dtype=dtype, track_times=False)
+
+
+def _write_enumeration(group: h5py.Group, name: str, values: np.ndarray) -> h5py.Dataset:
+    labels, codes = np.unique(values, return_inverse=True)
+    _write_column(group.require_group(layout.LIBRARY), name, labels.astype(object))
+    return _write_column(group, name, codes.astype(np.uint32))
+
+
+class EdgeWriter:
+    """Writes one edge population block by block in bounded memory.
+
+    Blocks come in ascending order of (target, source); rows inside a block are sorted here,
+    rows of one contact keep their order. Both indices are built on a clean ``close``; leaving
+    the ``with`` block by an exception leaves no file behind.
+
+    Args:
+        path: File to write, usually ``CircuitPaths.edges``.
+        population: Name of the edge population.
+        source_population: Node population of the sources.
+        target_population: Node population of the targets.
+        n_source: Number of nodes in the source population.
+        n_target: Number of nodes in the target population.
+        units: Units that replace or extend those of ``layout.UNITS``.
+        chunk_rows: Rows per HDF5 chunk; small populations want small chunks.
+
+    Raises:
+        CircuitError: On ids outside the populations, blocks out of order, differing columns.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        population: str,
+        source_population: str,
+        target_population: str,
+        n_source: int,
+        n_target: int,
+        *,
+        units: Mapping[str, str] | None = None,
+        chunk_rows: int = CHUNK_ROWS,
+    ):
+        self._stack = ExitStack()
+        self._where = f"edges of {population!r}"
+        self._sizes = {layout.SOURCE_IDS: n_source, layout.TARGET_IDS: n_target}
+        self._units = {**layout.UNITS, **(units or {})}
+        self._chunk = (max(1, min(chunk_rows, CHUNK_ROWS)),)
+        self._columns: dict[str, np.dtype] | None = None
+        self._last = (0, 0)
+        self.n_edges = 0
+        with ExitStack() as stack:
+            temporary = stack.enter_context(atomic_path(path))
+            self._file = stack.enter_context(sonata_file(temporary))
+            self._root = self._file.create_group(f"edges/{population}")
+            self._group = self._root.create_group(layout.GROUP)
+            names = {layout.SOURCE_IDS: source_population, layout.TARGET_IDS: target_population}
+            for name, nodes in names.items():
+                self._create(self._root, name, "u8").attrs[layout.POPULATION_ATTRIBUTE] = nodes
+            self._create(self._root, layout.EDGE_TYPE, "i8")
+            self._create(self._root, "edge_group_index", "u8", compression="gzip", shuffle=True)
+            # All rows lie in group 0, the fill value: chunks never written cost nothing.
+            self._create(self._root, "edge_group_id", "u4")
+            self._stack = stack.pop_all()
+
+    def _create(self, group: h5py.Group, name: str, dtype, **options) -> h5py.Dataset:
+        return group.create_dataset(
+            name, (0,), dtype, maxshape=(None,), chunks=self._chunk, track_times=False, **options
+        )
+
+    def append(
+        self,
+        source_ids: np.ndarray,
+        target_ids: np.ndarray,
+        edge_type_ids: np.ndarray,
+        columns: Mapping[str, object],
+    ) -> None:
+        """Adds edges behind those already written.
+
+        Args:
+            source_ids: uint64 [n].
+            target_ids: uint64 [n].
+            edge_type_ids: int64 [n]. Row of each edge in the edge types table.
+            columns: Attribute name to number array [n]; the same names in every block.
+        """
+        source, target = (
+            self._ids(name, ids)
+            for name, ids in zip(self._sizes, (source_ids, target_ids), strict=True)
+        )
+        table = {name: _as_column(name, values) for name, values in columns.items()}
+        rows = {layout.SOURCE_IDS: source, layout.TARGET_IDS: target, **table}
+        types = np.asarray(edge_type_ids, np.int64)
+        _check_lengths(self._where, len(types), rows)
+        self._create_columns(table)
+        if not len(types):
+            return
+        order = np.lexsort((source, target))
+        first, last = ((int(target[i]), int(source[i])) for i in (order[0], order[-1]))
+        if self.n_edges and first < self._last:
+            raise CircuitError(
+                f"{self._where}: a block starts at (target, source) {first} after {self._last}; "
+                "append blocks in ascending order"
+            )
+        self._last = last
+        index = np.arange(self.n_edges, self.n_edges + len(types), dtype=np.uint64)
+        self._extend(layout.SOURCE_IDS, source[order])
+        self._extend(layout.TARGET_IDS, target[order])
+        self._extend(layout.EDGE_TYPE, types[order])
+        self._extend("edge_group_index", index)
+        self._root["edge_group_id"].resize((self.n_edges + len(types),))
+        for name, values in table.items():
+            self._extend(f"{layout.GROUP}/{name}", values[order])
+        self.n_edges += len(types)
+
+    def _ids(self, name: str, ids: np.ndarray) -> np.ndarray:
+        ids = np.asarray(ids)
+        if ids.size and (ids.min() < 0 or ids.max() >= self._sizes[name]):
+            raise CircuitError(
+                f"{self._where}: {name} runs from {ids.min()} to {ids.max()}; "
+                f"the population has {self._sizes[name]} nodes"
+            )
+        return ids.astype(np.uint64, copy=False)
+
+    def _create_columns(self, table: Mapping[str, np.ndarray]) -> None:
+        found = {name: values.dtype for name, values in table.items()}
+        if self._columns is None:
+            texts = [name for name, dtype in found.items() if dtype.kind == "O"]
+            if texts:
+                raise CircuitError(f"{self._where}: text in {texts}; it belongs to the edge types")
+            for name in sorted(found):
+                set_units(self._create(self._group, name, found[name]), self._units.get(name))
+            self._columns = found
+        elif found != self._columns:
+            raise CircuitError(f"{self._where}: a block has {found}; expected {self._columns}")
+
+    def _extend(self, name: str, values: np.ndarray) -> None:
+        dataset = self._root[name]
+        dataset.resize((self.n_edges + len(values),))
+        dataset[self.n_edges :] = values
+
+    def close(self) -> None:
+        """Builds both indices and puts the file in its place."""
+        with self._stack:
+            for index, ids in layout.INDICES.items():
+                group = self._root.create_group(f"indices/{index}")
+                _write_index(group, self._root[ids], self._sizes[ids])
+
+    def __enter__(self) -> EdgeWriter:
+        return self
+
+    def __exit__(self, *failure) -> None:
+        if failure[0] is None:
+            self.close()
+        else:
+            self._stack.__exit__(*failure)
+
+
+def write_edges(
+    path: str | Path,
+    population: str,
+    source_population: str,
+    target_population: str,
+    source_ids: np.ndarray,
+    target_ids: np.ndarray,
+    edge_type_ids: np.ndarray,
+    columns: Mapping[str, object],
+    n_source: int,
+    n_target: int,
+    *,
+    units: Mapping[str, str] | None = None,
+) -> None:
+    """Writes one edge population in one go, sorted by (target, source, given order).
+
+    The arguments are those of ``EdgeWriter`` and of ``EdgeWriter.append``; zero edges are fine.
+
+    Raises:
+        CircuitError: On ids outside the populations or columns of differing length.
+    """
+    rows = max(1024, len(source_ids))
+    names = (population, source_population, target_population)
+    with EdgeWriter(path, *names, n_source, n_target, units=units, chunk_rows=rows) as writer:
+        writer.append(source_ids, target_ids, edge_type_ids, columns)
+
+
+def iterate_runs(ids: h5py.Dataset | np.ndarray, block: int) -> Iterator[tuple[np.ndarray, ...]]:
+    """Yields runs of consecutive rows with one id, as (id, first row, last row + 1) arrays.
+
+    Reads ``block`` rows at a time; a run is never cut where two blocks meet.
+
+    Args:
+        ids: uint64 [n].
+        block: Rows to hold at once.
+    """
+    opened, last = 0, None
+    for low in range(0, len(ids), block):
+        part = ids[low : low + block]
+        starts = np.flatnonzero(part[1:] != part[:-1]) + 1
+        if last is None or part[0] == last:
+            last = part[0]
+        else:
+            starts = np.concatenate(([0], starts))
+        bounds = np.concatenate(([opened], starts + low)).astype(np.uint64)
+        values = np.concatenate(([last], part[starts])).astype(np.uint64)
+        yield values[:-1], bounds[:-1], bounds[1:]
+        opened, last = int(bounds[-1]), values[-1]
+    if last is not None:
+        yield tuple(np.array([value], np.uint64) for value in (last, opened, len(ids)))
+
+
+def _write_index(
+    group: h5py.Group, ids: h5py.Dataset, n_nodes: int, block: int | None = None
+) -> None:
+    """Writes the two-level index from node id to its edges.
+
+    Runs are counted per node first; then, band of nodes by band of nodes, they are collected,
+    sorted and written, so that no more than about ``block`` runs are in memory.
+    """
+    block = block or BLOCK_ROWS
+    counts = np.zeros(n_nodes, np.int64)
+    for values, _, _ in iterate_runs(ids, block):
+        counts += np.bincount(values.astype(np.int64), minlength=n_nodes)
+    ends = np.cumsum(counts)
+    total = int(ends[-1]) if n_nodes else 0
+    ranges = np.column_stack((ends - counts, ends)).astype(np.uint64)
+    name, alias = layout.INDEX_NAMES
+    group.create_dataset(name, data=ranges, track_times=False)
+    group[alias] = group[name]
+    edges = group.create_dataset(layout.INDEX_EDGES, (total, 2), "u8", track_times=False)
+    low = written = 0
+    while written < total:
+        high = max(low + 1, int(np.searchsorted(ends, written + block, side="right")))
+        band = [
+            np.array(run)[:, (run[0] >= low) & (run[0] < high)] for run in iterate_runs(ids, block)
+        ]
+        runs = np.concatenate(band, axis=1)
+        runs = runs[:, np.argsort(runs[0], kind="stable")]
+        edges[written : written + runs.shape[1]] = runs[1:].T
+        written += runs.shape[1]
+        low = high
