@@ -1,0 +1,105 @@
+"""What each stage depends on: its slice of the config and the files it reads.
+
+The workflow takes a slice as ``params`` and the files as ``input``, so that a change of a plot option
+rebuilds no edges, and a change of an edge law rebuilds no nodes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pipeline.config.load import Resolved
+from pipeline.config.places import project_roots
+from pipeline.config.schema import FileCurrent, TableNodes
+from pipeline.errors import ConfigError, Problem
+
+
+def stage_slice(resolved: Resolved, stage: str, name: str = "") -> dict[str, Any]:
+    """Returns the part of the resolved config that a stage uses.
+
+    Args:
+        resolved: The model.
+        stage: compile, cells, nodes, edges, circuit, simulate, analyse or report.
+        name: Which edge config, run or protocol, for stages that have several.
+    """
+    tree = resolved.tree
+    cells = {key: value for key, value in tree["cells"].items() if key != "protocols"}
+    slices: dict[str, Any] = {
+        "compile": {key: tree[key] for key in ("mechanisms", "compiler")},
+        "cells": {"cells": tree["cells"]},
+        "nodes": {"nodes": tree["nodes"], "cells": cells},
+        "edges": {"edges": tree["edges"].get(name), "seed": tree["seed"]},
+        "circuit": {"nodes": sorted(tree["nodes"]), "edges": sorted(tree["edges"])},
+        "simulate": {"simulation": tree["simulation"].get(name), "seed": tree["seed"]},
+        "analyse": {key: tree[key] for key in ("analysis", "reference", "nodes", "edges", "cells")},
+        "report": tree,
+    }
+    if slices["simulate"]["simulation"]:
+        # Results do not depend on ranks; neither may the decision to run again.
+        run = dict(slices["simulate"]["simulation"])
+        run.pop("ranks")
+        slices["simulate"]["simulation"] = run
+    return slices[stage]
+
+
+def mechanism_folders(resolved: Resolved) -> list[Path]:
+    """Returns the folders of the model's mechanism sets.
+
+    Raises:
+        ConfigError: If a set is nowhere, with the line that names it.
+    """
+    folders, problems = [], []
+    roots = [root / "mechanisms" for root in project_roots()]
+    for index, name in enumerate(resolved.model.mechanisms):
+        candidates = [resolved.folder / name, *(root / name for root in roots)]
+        found = next((c for c in candidates if c.is_dir() and any(c.glob("*.mod"))), None)
+        if found is None:
+            known = sorted({p.name for root in roots if root.is_dir() for p in root.iterdir()})
+            where = resolved.origin(("mechanisms", index))
+            hint = f"known: {', '.join(known)}"
+            problems.append(Problem(where, f"no mechanism set {name!r}", hint))
+        else:
+            folders.append(found.resolve())
+    if problems:
+        raise ConfigError(problems)
+    return folders
+
+
+def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
+    """Returns the model's own files that a stage reads, besides outputs of earlier stages."""
+    model = resolved.model
+    if stage == "compile":
+        return [p for folder in mechanism_folders(resolved) for p in sorted(folder.glob("*.mod"))]
+    if stage == "cells":
+        references = [p.reference for p in model.cells.protocols.values() if p.reference]
+        cells = {protocol.cell for protocol in model.cells.protocols.values()}
+        return [
+            *sorted(resolved.path(model.cells.emodels).glob("*.yaml")),
+            *(resolved.path(reference) for reference in references),
+            *(_morphology(resolved, cell) for cell in sorted(cells)),
+        ]
+    if stage == "nodes":
+        tables = [n.table for n in model.nodes.values() if isinstance(n, TableNodes)]
+        library = resolved.path(model.cells.morphologies.path)
+        return [
+            *(resolved.path(table) for table in tables),
+            *sorted(resolved.path(model.cells.emodels).glob("*.yaml")),
+            *sorted(library.glob(f"*.{model.cells.morphologies.format}")),
+        ]
+    if stage == "edges":
+        edges = model.edges[name]
+        return [resolved.path(edges.connectome_folder) / f"{edges.connectome}.csv"]
+    if stage == "simulate":
+        inputs = model.simulation[name].inputs.values()
+        return [resolved.path(i.file) for i in inputs if isinstance(i, FileCurrent)]
+    if stage == "analyse":
+        correlation = model.analysis.correlation
+        named = [model.reference, correlation.reference if correlation else None]
+        return [resolved.path(path) for path in named if path]
+    return []
+
+
+def _morphology(resolved: Resolved, cell: str) -> Path:
+    library = resolved.model.cells.morphologies
+    return resolved.path(library.path) / f"{cell}.{library.format}"

@@ -1,0 +1,52 @@
+"""Every NEURON model of these tests runs in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+sys.path.insert(0, str(HERE))  # for the helpers beside the tests
+
+
+@pytest.fixture(scope="session")
+def worm_set() -> Path:
+    """The folder of the worm's mechanisms."""
+    return ROOT / "mechanisms" / "worm"
+
+
+@pytest.fixture(scope="session")
+def mechanism_cache(request, tmp_path_factory) -> Path:
+    """A cache of compiled mechanisms that outlives the session where pytest has a cache."""
+    cache = getattr(request.config, "cache", None)
+    return Path(cache.mkdir("mechanisms")) if cache else tmp_path_factory.mktemp("mechanisms")
+
+
+@pytest.fixture(scope="session")
+def own_process(tmp_path_factory):
+    """Runs ``function(**arguments)`` of worm_runs.py in a fresh interpreter; values are JSON."""
+
+    def run(function: str, *, timeout: float = 300.0, **arguments):
+        folder = tmp_path_factory.mktemp("run")
+        (folder / "in.json").write_text(json.dumps(arguments))
+        command = [sys.executable, str(HERE / "worm_runs.py"), function, str(folder)]
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return json.loads((folder / "out.json").read_text())
+
+    return run
