@@ -3,7 +3,7 @@ TITLE EGL-2, EAG-type potassium channel
 COMMENT
 Very slow, non-inactivating K current (time constant always above 1.5 s).
 
-Kinetics:  Weinshenker et al. 1999, J Neurosci 19:9831-9840, doi 10.1523/JNEUROSCI.19-22-09831.1999;
+Kinetics:  Weinshenker et al. 1999;
            Nicoletti et al. 2019, PLoS ONE 14:e0218738, doi 10.1371/journal.pone.0218738
 Constants: as used by Zhao et al. 2024, Nat Comput Sci 4:978-990, doi 10.1038/s43588-024-00738-w
            (somatic channels of the reduced worm cells).

@@ -4,7 +4,7 @@ COMMENT
 Non-inactivating K current; three activation components share one steady state. The published
 weights add up to 1.08, not 1.
 
-Kinetics:  Johnstone et al. 1997, Neuron 19:151-164, doi 10.1016/S0896-6273(00)80355-4;
+Kinetics:  Johnstone et al. 1997;
            Nicoletti et al. 2019, PLoS ONE 14:e0218738, doi 10.1371/journal.pone.0218738
 Constants: as used by Zhao et al. 2024, Nat Comput Sci 4:978-990, doi 10.1038/s43588-024-00738-w
            (somatic channels of the reduced worm cells).
