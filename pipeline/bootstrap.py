@@ -14,13 +14,14 @@ def main():
     """Prints one line and exits with 2 when something is missing."""
     if sys.version_info < (3, 11):
         found = ".".join(str(part) for part in sys.version_info[:3])
-        return "error: Python {} is too old; install Python 3.11 or newer and run 'make PYTHON=python3.11'".format(found)
+        advice = "install Python 3.11 or newer and run 'make PYTHON=python3.11'"
+        return "error: Python {} is too old; {}".format(found, advice)
     for program, advice in NEEDED.items():
         if shutil.which(program) is None:
-            return "error: no {} on this machine; install {}".format(program, advice)
+            return f"error: no {program} on this machine; install {advice}"
     try:
-        import venv  # noqa: F401
         import ensurepip  # noqa: F401
+        import venv  # noqa: F401
     except ImportError:
         return "error: Python has no venv; install it: apt install python3-venv"
     return None

@@ -227,5 +227,7 @@ def _chosen(name: str | None, known: list[str], key: str) -> list[str]:
     if name is None:
         return known
     if name not in known:
-        raise ConfigError(Problem(f"--name {name}", f"no such key under {key}", nearest(name, known)))
+        raise ConfigError(
+            Problem(f"--name {name}", f"no such key under {key}", nearest(name, known))
+        )
     return [name]

@@ -38,7 +38,9 @@ def circuit_size(resolved: Resolved) -> dict[str, int]:
         counts = read_connectome(path, names)
         off_diagonal = 1 - np.eye(len(names)) * (not edges.autapses)
         chemical = contact_count(counts["chemical"] * off_diagonal, edges.chemical.count)
-        gaps = contact_count(counts["electrical"] * (1 - np.eye(len(names))), edges.electrical.count)
+        gaps = contact_count(
+            counts["electrical"] * (1 - np.eye(len(names))), edges.electrical.count
+        )
         size["chemical"] += int(chemical.sum())
         size["gap_halves"] += int(gaps.sum())
     return size

@@ -59,7 +59,9 @@ def _job(
 ) -> dict:
     cells = resolved.model.cells
     emodel, _ = read_emodel(resolved.path(cells.emodels) / f"{protocol.emodel}.yaml")
-    morphology = resolved.path(cells.morphologies.path) / f"{protocol.cell}.{cells.morphologies.format}"
+    morphology = (
+        resolved.path(cells.morphologies.path) / f"{protocol.cell}.{cells.morphologies.format}"
+    )
     return {
         "library": str(library or ""),
         "morphology": str(morphology),

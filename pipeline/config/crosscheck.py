@@ -164,7 +164,9 @@ def _check_analysis(check: _Check) -> None:
         return
     path: KeyPath = ("analysis", "correlation")
     check.file((*path, "reference"), correlation.reference)
-    check.one_of((*path, "simulation"), correlation.simulation, list(model.simulation), "simulation")
+    check.one_of(
+        (*path, "simulation"), correlation.simulation, list(model.simulation), "simulation"
+    )
     simulation = model.simulation.get(correlation.simulation)
     if simulation:
         check.one_of((*path, "record"), correlation.record, list(simulation.record), "record")

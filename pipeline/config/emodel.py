@@ -86,7 +86,9 @@ def read_emodels(folder: str | Path) -> dict[str, EModel]:
         except ConfigError as error:
             problems += error.problems
     if not emodels and not problems:
-        problems.append(Problem(str(folder), "no e-model (*.yaml) here", "add one file per e-model"))
+        problems.append(
+            Problem(str(folder), "no e-model (*.yaml) here", "add one file per e-model")
+        )
     if problems:
         raise ConfigError(problems)
     return emodels

@@ -231,7 +231,5 @@ def _write_electrical(
         np.concatenate(ends), np.concatenate(ends[::-1]),
         np.full(2 * len(rows), ELECTRICAL), columns, n, n, units={"distance": "um"},
     )  # fmt: skip
-    write_types(
-        paths.edge_types(name), [{"edge_type_id": ELECTRICAL, "model_template": "GapHalf"}]
-    )
+    write_types(paths.edge_types(name), [{"edge_type_id": ELECTRICAL, "model_template": "GapHalf"}])
     return {name: 2 * len(rows)}

@@ -31,7 +31,9 @@ def read_connectome(path: Path, names: list[str]) -> dict[str, np.ndarray]:
     expected = ["pre", "post", "kind", "count"]
     if list(frame.columns) != expected:
         found = ",".join(frame.columns)
-        raise ConfigError(Problem(f"{path}:1", f"header is {found!r}", f"write {','.join(expected)}"))
+        raise ConfigError(
+            Problem(f"{path}:1", f"header is {found!r}", f"write {','.join(expected)}")
+        )
     frame["line"] = np.arange(len(frame)) + 2
     counts = pd.to_numeric(frame["count"], errors="coerce")
     problems = [

@@ -5,16 +5,19 @@ rule compile:
         mods=stage_files(RESOLVED, "compile"),
     output:
         PATHS.mechanisms,
-    params:
-        part=part("compile"),
     log:
         PATHS.log("compile"),
     benchmark:
         PATHS.benchmark("compile")
+    conda:
+        ENVIRONMENT
+    params:
+        part=part("compile"),
     message:
         "compile the mechanisms"
     shell:
-        "{SONATINA} compile {WHICH} > {log:q} 2>&1 || {{ cat {log:q} >&2; exit 1; }}"
+        '"$SONATINA_PYTHON" -m pipeline compile "$SONATINA_MODEL" $SONATINA_VARIANT'
+        " > {log:q} 2>&1 || {{ cat {log:q} >&2; exit 1; }}"
 
 
 rule cells:
@@ -25,14 +28,17 @@ rule cells:
     output:
         [PATHS.analysis(f"clamp_{name}") for name in MODEL.cells.protocols],
         [PATHS.analysis(f"clamp_{name}_traces") for name in MODEL.cells.protocols],
-    params:
-        part=part("cells"),
-    threads: 2
     log:
         PATHS.log("cells"),
     benchmark:
         PATHS.benchmark("cells")
+    conda:
+        ENVIRONMENT
+    threads: 2
+    params:
+        part=part("cells"),
     message:
         "clamp single cells"
     shell:
-        "{SONATINA} cells {WHICH} > {log:q} 2>&1 || {{ cat {log:q} >&2; exit 1; }}"
+        '"$SONATINA_PYTHON" -m pipeline cells "$SONATINA_MODEL" $SONATINA_VARIANT'
+        " > {log:q} 2>&1 || {{ cat {log:q} >&2; exit 1; }}"

@@ -9,16 +9,19 @@ rule nodes:
         PATHS.node_sets,
         directory(PATHS.morphologies),
         directory(PATHS.emodels),
-    params:
-        part=part("nodes"),
     log:
         PATHS.log("nodes"),
     benchmark:
         PATHS.benchmark("nodes")
+    conda:
+        ENVIRONMENT
+    params:
+        part=part("nodes"),
     message:
         "write the nodes"
     shell:
-        "{SONATINA} nodes {WHICH} > {log:q} 2>&1 || {{ cat {log:q} >&2; exit 1; }}"
+        '"$SONATINA_PYTHON" -m pipeline nodes "$SONATINA_MODEL" $SONATINA_VARIANT'
+        " > {log:q} 2>&1 || {{ cat {log:q} >&2; exit 1; }}"
 
 
 for _name in MODEL.edges:
@@ -34,17 +37,20 @@ for _name in MODEL.edges:
         output:
             [PATHS.edges(name) for name in edge_populations(RESOLVED, _name)],
             [PATHS.edge_types(name) for name in edge_populations(RESOLVED, _name)],
-        params:
-            part=part("edges", _name),
-            key=_name,
         log:
             PATHS.log(f"edges_{_name}"),
         benchmark:
             PATHS.benchmark(f"edges_{_name}")
+        conda:
+            ENVIRONMENT
+        params:
+            part=part("edges", _name),
+            key=_name,
         message:
             "write the edges"
         shell:
-            "{SONATINA} edges {WHICH} --name {params.key} > {log:q} 2>&1"
+            '"$SONATINA_PYTHON" -m pipeline edges "$SONATINA_MODEL" $SONATINA_VARIANT'
+            " --name {params.key} > {log:q} 2>&1"
             " || {{ cat {log:q} >&2; exit 1; }}"
 
 
@@ -56,13 +62,16 @@ rule join:
         PATHS.node_sets,
     output:
         PATHS.circuit_config,
-    params:
-        part=part("circuit"),
     log:
         PATHS.log("circuit"),
     benchmark:
         PATHS.benchmark("circuit")
+    conda:
+        ENVIRONMENT
+    params:
+        part=part("circuit"),
     message:
         "join and check the circuit"
     shell:
-        "{SONATINA} circuit {WHICH} > {log:q} 2>&1 || {{ cat {log:q} >&2; exit 1; }}"
+        '"$SONATINA_PYTHON" -m pipeline circuit "$SONATINA_MODEL" $SONATINA_VARIANT'
+        " > {log:q} 2>&1 || {{ cat {log:q} >&2; exit 1; }}"

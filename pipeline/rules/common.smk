@@ -1,5 +1,6 @@
 # Loads and validates the model before any rule exists; a bad config ends here with all its problems.
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -10,16 +11,27 @@ from pipeline.errors import PipelineError
 from pipeline.sonata.layout import CircuitPaths
 
 try:
-    RESOLVED = load_model(str(config.get("model", "worm")), config.get("variant") or None)
+    RESOLVED = load_model(
+        str(config.get("model", "worm")), config.get("variant") or None
+    )
 except PipelineError as error:
     sys.exit("\n".join(f"error: {problem}" for problem in error.problems))
 MODEL = RESOLVED.model
 OUT = str(config.get("out", "circuits"))
 PATHS = CircuitPaths(Path(OUT) / MODEL.name / MODEL.variant)
-WHICH = f"'{config.get('model', 'worm')}' {config.get('variant') or ''} --out '{OUT}'"
-SONATINA = f"'{sys.executable}' -m pipeline"
-POPULATIONS = [kind for name in MODEL.edges for kind in edge_populations(RESOLVED, name)]
+ENVIRONMENT = "../envs/sonatina.yaml"
+POPULATIONS = [
+    kind for name in MODEL.edges for kind in edge_populations(RESOLVED, name)
+]
 YAML = ancient(RESOLVED.files)
+# Shell commands name the model by environment, so that the same stage reached by another path or
+# another Python is still the same stage.
+os.environ |= {
+    "SONATINA_PYTHON": sys.executable,
+    "SONATINA_MODEL": str(config.get("model", "worm")),
+    "SONATINA_VARIANT": str(config.get("variant") or ""),
+    "SONATINA_CIRCUITS": OUT,
+}
 
 
 wildcard_constraints:

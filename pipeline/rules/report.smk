@@ -5,21 +5,28 @@ rule analysis:
         stage_files(RESOLVED, "analyse"),
         PATHS.circuit_config,
         [PATHS.spikes(name) for name in MODEL.simulation],
-        [PATHS.report(name, key) for name, run in MODEL.simulation.items() for key in run.record],
+        [
+            PATHS.report(name, key)
+            for name, run in MODEL.simulation.items()
+            for key in run.record
+        ],
         [PATHS.analysis(f"clamp_{name}") for name in MODEL.cells.protocols],
     output:
         PATHS.analysis("verdicts"),
         PATHS.analysis("metrics"),
-    params:
-        part=part("analyse"),
     log:
         PATHS.log("analyse"),
     benchmark:
         PATHS.benchmark("analyse")
+    conda:
+        ENVIRONMENT
+    params:
+        part=part("analyse"),
     message:
         "analyse"
     shell:
-        "{SONATINA} analyse {WHICH} > {log:q} 2>&1 || {{ cat {log:q} >&2; exit 1; }}"
+        '"$SONATINA_PYTHON" -m pipeline analyse "$SONATINA_MODEL" $SONATINA_VARIANT'
+        " > {log:q} 2>&1 || {{ cat {log:q} >&2; exit 1; }}"
 
 
 rule page:
@@ -29,13 +36,16 @@ rule page:
     output:
         PATHS.report_page,
         PATHS.provenance,
-    params:
-        part=part("report"),
     log:
         PATHS.log("report"),
     benchmark:
         PATHS.benchmark("report")
+    conda:
+        ENVIRONMENT
+    params:
+        part=part("report"),
     message:
         "write the report"
     shell:
-        "{SONATINA} report {WHICH} > {log:q} 2>&1 || {{ cat {log:q} >&2; exit 1; }}"
+        '"$SONATINA_PYTHON" -m pipeline report "$SONATINA_MODEL" $SONATINA_VARIANT'
+        " > {log:q} 2>&1 || {{ cat {log:q} >&2; exit 1; }}"

@@ -15,19 +15,22 @@ for _name, _run in MODEL.simulation.items():
             PATHS.spikes(_name),
             [PATHS.report(_name, key) for key in _run.record],
             PATHS.simulation(_name) / "figures.json",
-        params:
-            part=part("simulate", _name),
-            key=_name,
-        threads: _run.ranks
-        resources:
-            tasks=_run.ranks,
-            mpi="",
         log:
             PATHS.log(f"simulate_{_name}"),
         benchmark:
             PATHS.benchmark(f"simulate_{_name}")
+        conda:
+            ENVIRONMENT
+        threads: _run.ranks
+        resources:
+            tasks=_run.ranks,
+            mpi="",
+        params:
+            part=part("simulate", _name),
+            key=_name,
         message:
             "simulate"
         shell:
-            "{SONATINA} simulate {WHICH} --name {params.key} --ranks {resources.tasks}"
+            '"$SONATINA_PYTHON" -m pipeline simulate "$SONATINA_MODEL" $SONATINA_VARIANT'
+            " --name {params.key} --ranks {resources.tasks}"
             " --mpi '{resources.mpi}' > {log:q} 2>&1 || {{ cat {log:q} >&2; exit 1; }}"

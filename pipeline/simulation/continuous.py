@@ -125,11 +125,12 @@ def _connect_population(pc, h, paths, name, cells, locate, ids, processes) -> No
     for row, key in zip(edges.itertuples(), _keys(places), strict=True):
         kind = types.loc[row.edge_type_id]
         law = continuous_templates()[kind["model_template"]]
-        sec, x = locate(cells[row.target_node_id], row.afferent_section_id, row.afferent_section_pos)
+        sec, x = locate(
+            cells[row.target_node_id], row.afferent_section_id, row.afferent_section_pos
+        )
         process = getattr(h, kind["model_template"])(sec(x))
         for column, variable in law.parameters.items():
             setattr(process, variable, float(kind[column]))
         setattr(process, law.weight, float(getattr(row, law.column)))
         pc.target_var(process, getattr(process, f"_ref_{law.voltage}"), ids[key])
         processes.append(process)
-

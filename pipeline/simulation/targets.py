@@ -37,7 +37,9 @@ def select_targets(paths: CircuitPaths, name: str) -> Targets:
     definition = sets.get(name)
     if not isinstance(definition, dict) or "population" not in definition:
         known = ", ".join(sorted(sets))
-        raise CircuitError(Problem(str(paths.node_sets), f"no node set {name!r}", f"known: {known}"))
+        raise CircuitError(
+            Problem(str(paths.node_sets), f"no node set {name!r}", f"known: {known}")
+        )
     population = definition["population"]
     nodes = read_nodes(paths.nodes(population), population)
     ids = np.array(definition.get("node_id", nodes.index), np.int64)
