@@ -1,4 +1,4 @@
 """Sonatina: build, simulate and judge connectome-based brain models from config files."""
 
-RESULTS_VERSION = 1
+RESULTS_VERSION = 2
 """Raised whenever the same config and seed give other numbers; CHANGELOG.md says which."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pipeline.config.load import Resolved
 from pipeline.config.schema import VirtualNodes
 from pipeline.errors import Problem
 from pipeline.sonata.configs import write_circuit_config
 from pipeline.sonata.layout import CHEMICAL, ELECTRICAL, CircuitPaths, edge_population_name
+from pipeline.sonata.read import not_built
 from pipeline.sonata.validate import check_circuit, raise_if
 
 
@@ -17,6 +20,11 @@ def edge_populations(resolved: Resolved, name: str) -> dict[str, str]:
         edge_population_name(edges.source, edges.target, kind): kind
         for kind in (CHEMICAL, ELECTRICAL)
     }
+
+
+def _require(path: Path, verb: str) -> None:
+    if not path.is_file():
+        raise not_built(path, verb)
 
 
 def run_circuit(resolved: Resolved, paths: CircuitPaths) -> list[Problem]:
@@ -32,6 +40,11 @@ def run_circuit(resolved: Resolved, paths: CircuitPaths) -> list[Problem]:
     Raises:
         CircuitError: If the check finds errors.
     """
+    for name in resolved.model.nodes:
+        _require(paths.nodes(name), "nodes")
+    for name in resolved.model.edges:
+        for population in edge_populations(resolved, name):
+            _require(paths.edges(population), "edges")
     nodes = {
         name: {"type": "virtual" if isinstance(entry, VirtualNodes) else "biophysical"}
         for name, entry in resolved.model.nodes.items()

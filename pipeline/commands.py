@@ -22,6 +22,15 @@ def _open(options: argparse.Namespace):
     return resolved, CircuitPaths(options.out / model.name / model.variant)
 
 
+def _open_stage(options: argparse.Namespace):
+    """Opens a model for a stage that writes: first removes what killed processes left behind."""
+    from pipeline.runtime import remove_leftovers
+
+    resolved, paths = _open(options)
+    remove_leftovers(paths.root)
+    return resolved, paths
+
+
 def cache_folder(named: Path | None = None) -> Path:
     """Returns the folder of compiled mechanisms: named, SONATINA_CACHE, or ``.cache`` here."""
     import os
@@ -88,7 +97,7 @@ def compile_mechanisms(options: argparse.Namespace) -> None:
         return
     from pipeline.model_check import check_mechanisms
 
-    resolved, paths = _open(options)
+    resolved, paths = _open_stage(options)
     folders = mechanism_folders(resolved)
     problems = check_mechanisms(resolved)
     if problems:
@@ -114,8 +123,9 @@ def cells(options: argparse.Namespace) -> None:
     from pipeline.cells.stage import run_clamps
     from pipeline.simulation.stage import compiled_library
 
-    resolved, paths = _open(options)
-    for name in run_clamps(resolved, paths, compiled_library(paths)):
+    resolved, paths = _open_stage(options)
+    library = compiled_library(paths, needed=bool(resolved.model.mechanisms))
+    for name in run_clamps(resolved, paths, library):
         print(paths.analysis(f"clamp_{name}"))
 
 
@@ -123,7 +133,7 @@ def nodes(options: argparse.Namespace) -> None:
     """Write the node populations and the components of their cells."""
     from pipeline.nodes.build import run_nodes
 
-    resolved, paths = _open(options)
+    resolved, paths = _open_stage(options)
     for name, table in run_nodes(resolved, paths).items():
         print(f"{paths.nodes(name)}  {len(table.frame)} cells")
 
@@ -132,7 +142,7 @@ def edges(options: argparse.Namespace) -> None:
     """Place the contacts and write the edge populations."""
     from pipeline.edges.build import run_edges
 
-    resolved, paths = _open(options)
+    resolved, paths = _open_stage(options)
     for name in _chosen(options.name, list(resolved.model.edges), "edges"):
         for population, count in run_edges(resolved, name, paths).items():
             print(f"{paths.edges(population)}  {count} edges")
@@ -142,7 +152,7 @@ def circuit(options: argparse.Namespace) -> None:
     """Join nodes and edges under one circuit config and check it."""
     from pipeline.circuit import run_circuit
 
-    resolved, paths = _open(options)
+    resolved, paths = _open_stage(options)
     for problem in run_circuit(resolved, paths):
         log.warning("warning: %s", problem)
     print(paths.circuit_config)
@@ -152,7 +162,7 @@ def simulate(options: argparse.Namespace) -> None:
     """Simulate the circuit on MPI ranks and write spikes and reports."""
     from pipeline.simulation.stage import estimate, run_simulation
 
-    resolved, paths = _open(options)
+    resolved, paths = _open_stage(options)
     for name in _chosen(options.name, list(resolved.model.simulation), "simulation"):
         if options.dry_run:
             from pipeline.model_size import circuit_size
@@ -172,7 +182,7 @@ def analyse(options: argparse.Namespace) -> None:
     """Compute structure, activity and the comparison with published values."""
     from pipeline.analysis.build import run_analysis
 
-    resolved, paths = _open(options)
+    resolved, paths = _open_stage(options)
     run_analysis(resolved, paths)
     print(paths.analysis("verdicts"))
 
@@ -181,7 +191,7 @@ def report(options: argparse.Namespace) -> None:
     """Write the report page."""
     from pipeline.report.html import run_report
 
-    resolved, paths = _open(options)
+    resolved, paths = _open_stage(options)
     print(run_report(resolved, paths))
 
 

@@ -29,7 +29,7 @@ from pathlib import Path
 
 from pipeline.errors import MechanismError, Problem, ToolError
 from pipeline.nmodl import BUILTIN, Mechanism, describe, explain
-from pipeline.runtime import file_hash, value_hash, write_json
+from pipeline.runtime import file_hash, make_folder, value_hash, write_json
 
 log = logging.getLogger(__name__)
 
@@ -162,7 +162,7 @@ def compile_sets(
     target = root / key
     seconds = 0.0
     if not _finished(target):
-        root.mkdir(parents=True, exist_ok=True)
+        make_folder(root, "--cache")
         with _locked(root / f".{key}.lock"):
             if not _finished(target):
                 command = [str(program), *options, "mods"]
@@ -198,6 +198,19 @@ def load(library: Library) -> None:
         raise MechanismError(Problem(str(library.path), f"NEURON cannot load it{reason}", hint))
     if library.coreneuron is not None:
         os.environ["CORENEURONLIB"] = str(library.coreneuron)
+
+
+def load_library(path: str | Path) -> None:
+    """Loads the library of a circuit into this process's NEURON.
+
+    Raises:
+        MechanismError: If NEURON refuses it.
+    """
+    from neuron import h
+
+    if not h.nrn_load_dll(str(path)):
+        hint = "run 'sonatina compile' for this model again"
+        raise MechanismError(Problem(str(path), "NEURON cannot load this library", hint))
 
 
 def _mods_below(root: str | Path) -> list[Path]:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from pipeline.cells.morphology import read_morphology
+from pipeline.cells.stage import reference_values
 from pipeline.config.emodel import read_emodel
 from pipeline.config.load import Resolved
 from pipeline.config.problems import where_is
 from pipeline.config.reference import read_reference
 from pipeline.config.schema import TableNodes
 from pipeline.config.stages import mechanism_folders
+from pipeline.config.tables import read_csv
+from pipeline.config.yaml_lines import Document, KeyPath, nearest
 from pipeline.edges.connectome import read_connectome
 from pipeline.errors import PipelineError, Problem
 from pipeline.mechanisms import describe_set, missing
-from pipeline.nodes.build import read_tables, source_morphology
+from pipeline.nmodl import BUILTIN_RANGES, Mechanism
+from pipeline.nodes.build import check_cells, read_tables, source_morphology
 
 
 def check_model(resolved: Resolved) -> list[Problem]:
@@ -25,7 +29,8 @@ def check_model(resolved: Resolved) -> list[Problem]:
         All problems: tables, e-models, mechanisms, morphologies, connectomes, reference values.
     """
     problems: list[Problem] = []
-    for step in (_tables, check_mechanisms, _morphologies, _connectomes, _reference):
+    steps = (_tables, check_mechanisms, _cells, _protocols, _connectomes, _reference)
+    for step in steps:
         try:
             problems += step(resolved)
         except PipelineError as error:
@@ -35,7 +40,7 @@ def check_model(resolved: Resolved) -> list[Problem]:
 
 def check_mechanisms(resolved: Resolved) -> list[Problem]:
     """Finds mechanisms that e-models use and no set of the model provides, and wrong parameters."""
-    available: dict[str, object] = {}
+    available: dict[str, Mechanism] = {}
     for folder in mechanism_folders(resolved):
         available |= describe_set(folder)
     used: dict[str, list[str]] = {}
@@ -48,10 +53,26 @@ def check_mechanisms(resolved: Resolved) -> list[Problem]:
             problems += error.problems
             continue
         for where, entries in emodel.mechanisms.items():
-            for name in entries:
-                place = where_is(("mechanisms", where, name), document)
-                used.setdefault(name, []).append(place)
+            for name, parameters in entries.items():
+                path = ("mechanisms", where, name)
+                used.setdefault(name, []).append(where_is(path, document))
+                for parameter in parameters:
+                    problems += _parameter(available, name, parameter, (*path, parameter), document)
+    for name, places in used.items():
+        if name in available and available[name].kind != "density":
+            message = f"{name!r} is a point process, not a channel of the membrane"
+            problems.append(Problem(places[0], message, "name a mechanism with SUFFIX"))
     return problems + missing(used, available)
+
+
+def _parameter(
+    available: dict[str, Mechanism], name: str, parameter: str, path: KeyPath, document: Document
+) -> list[Problem]:
+    known = available[name].ranges if name in available else BUILTIN_RANGES.get(name)
+    if known is None or parameter in known:
+        return []
+    message = f"mechanism {name!r} has no parameter {parameter!r}"
+    return [Problem(where_is(path, document), message, nearest(parameter, list(known)))]
 
 
 def _tables(resolved: Resolved) -> list[Problem]:
@@ -59,24 +80,60 @@ def _tables(resolved: Resolved) -> list[Problem]:
     return []
 
 
-def _morphologies(resolved: Resolved) -> list[Problem]:
+def _cells(resolved: Resolved) -> list[Problem]:
     problems: list[Problem] = []
-    for table in read_tables(resolved).values():
-        for name in table.frame["morphology"].unique():
-            try:
-                read_morphology(source_morphology(resolved, name))
-            except PipelineError as error:
-                problems += error.problems
+    for name, nodes in resolved.model.nodes.items():
+        if not isinstance(nodes, TableNodes):
+            continue
+        try:
+            problems += check_cells(resolved, read_tables(resolved)[name])
+        except (
+            PipelineError
+        ):  # of the table, told already; its morphologies can be read all the same
+            for cell in _column(resolved, nodes, nodes.morphology_column):
+                problems += _morphology(resolved, cell)
+    return problems
+
+
+def _morphology(resolved: Resolved, name: str) -> list[Problem]:
+    try:
+        read_morphology(source_morphology(resolved, name))
+    except PipelineError as error:
+        return error.problems
+    return []
+
+
+def _column(resolved: Resolved, nodes: TableNodes, column: str) -> list[str]:
+    """The distinct values of a column in the chosen rows, as far as the table can be read."""
+    frame = read_csv(resolved.path(nodes.table))
+    if nodes.subset in frame:
+        frame = frame[frame[nodes.subset] == "1"]
+    values = frame[column] if column in frame else []
+    return [value for value in dict.fromkeys(values) if value.strip()]
+
+
+def _protocols(resolved: Resolved) -> list[Problem]:
+    problems: list[Problem] = []
+    for protocol in resolved.model.cells.protocols.values():
+        problems += _morphology(resolved, protocol.cell)
+        try:
+            reference_values(resolved, protocol)
+        except PipelineError as error:
+            problems += error.problems
     return problems
 
 
 def _connectomes(resolved: Resolved) -> list[Problem]:
-    tables = read_tables(resolved)
+    problems: list[Problem] = []
     for edges in resolved.model.edges.values():
         path = resolved.path(edges.connectome_folder) / f"{edges.connectome}.csv"
-        names = [*tables[edges.source].frame["name"], *tables[edges.target].frame["name"]]
-        read_connectome(path, list(dict.fromkeys(names)))
-    return []
+        ends = (resolved.model.nodes[edges.source], resolved.model.nodes[edges.target])
+        try:
+            names = [name for end in ends for name in _column(resolved, end, end.id_column)]
+            read_connectome(path, list(dict.fromkeys(names)))
+        except PipelineError as error:
+            problems += error.problems
+    return problems
 
 
 def _reference(resolved: Resolved) -> list[Problem]:

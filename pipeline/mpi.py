@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shlex
 import shutil
 import signal
@@ -102,7 +103,8 @@ def run_ranks(module: str, job: dict, ranks: int, launcher: str | None = None) -
         environment["SONATINA_TTY"] = "1"
     with tempfile.TemporaryDirectory(prefix="sonatina-") as folder:
         job_file = Path(folder) / "job.json"
-        job_file.write_text(json.dumps(job | {"exchange": folder}))
+        parent = [platform.node(), os.getpid()]
+        job_file.write_text(json.dumps(job | {"exchange": folder, "parent": parent}))
         command = [sys.executable, "-m", module, str(job_file)]
         if ranks > 1:
             mpi = find_mpi(launcher)

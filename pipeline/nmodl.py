@@ -20,6 +20,12 @@ BUILTIN = frozenset(
 )
 """Names that NEURON 9 knows without any compiled set."""
 
+BUILTIN_RANGES = {
+    "pas": ("g", "e", "i"),
+    "hh": ("gnabar", "gkbar", "gl", "el", "gna", "gk", "il"),
+}
+"""What an e-model may set of NEURON's own channels."""
+
 _KINDS = {"SUFFIX": "density", "POINT_PROCESS": "point", "ARTIFICIAL_CELL": "artificial"}
 _NAME = r"[A-Za-z_]\w*"
 _SKIPPED = re.compile(

@@ -7,6 +7,8 @@ import hashlib
 import json
 import logging
 import os
+import platform
+import re
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -14,11 +16,34 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, Problem
+from pipeline.guard import alive
 
 _RANK_VARIABLES = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID")
 _SIZE_VARIABLES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_NTASKS")
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def make_folder(path: str | Path, option: str = "--out") -> Path:
+    """Makes a folder with its parents.
+
+    Args:
+        path: The folder.
+        option: The command line option by which the user can choose another place.
+
+    Raises:
+        PipelineError: If it cannot be made.
+    """
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _cannot_write(path, error, option) from None
+    return Path(path)
+
+
+def _cannot_write(path: str | Path, error: OSError, option: str = "--out") -> PipelineError:
+    hint = f"choose another {option}, or free the place"
+    return PipelineError(Problem(str(path), f"cannot write here ({error.strerror})", hint))
 
 
 @contextlib.contextmanager
@@ -34,13 +59,14 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         PipelineError: If the folder cannot be written.
     """
     path = Path(path)
+    make_folder(path.parent)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        owner = f"{platform.node()}-{os.getpid()}"
+        handle, name = tempfile.mkstemp(
+            prefix=f".{path.name}.{owner}.", suffix=".tmp", dir=path.parent
+        )
     except OSError as error:
-        raise PipelineError(
-            f"{path}: cannot write here ({error.strerror}); choose another --out or free the folder"
-        ) from None
+        raise _cannot_write(path, error) from None
     os.close(handle)
     temporary = Path(name)
     try:
@@ -51,6 +77,15 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: str | Path) -> None:
+    """Removes temporary files below a folder whose writer on this machine is no longer alive."""
+    mark = re.compile(rf"^\..*\.{re.escape(platform.node())}-(\d+)\.\w+\.\w+$")
+    for path in Path(folder).rglob(".*"):
+        owner = mark.match(path.name)
+        if owner and not alive(int(owner[1])):
+            path.unlink(missing_ok=True)
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import platform
+import subprocess
 import sys
 import traceback
 from collections.abc import Callable
@@ -23,6 +25,7 @@ def serve(job_file: str, work: Callable[[dict], dict]) -> None:
     setup_logging()
     job = json.loads(Path(job_file).read_text())
     exchange = Path(job["exchange"])
+    _guard(*job["parent"])
     try:
         result = work(job)
     except BaseException as error:
@@ -32,6 +35,19 @@ def serve(job_file: str, work: Callable[[dict], dict]) -> None:
     if rank() == 0:
         write_json(exchange / "result.json", result)
     _leave()
+
+
+def _guard(host: str, parent: int) -> None:
+    """Has rank 0 killed when the command is gone; the launcher then ends the other ranks."""
+    if rank() == 0 and host == platform.node():
+        script = str(Path(__file__).with_name("guard.py"))
+        subprocess.Popen(
+            [sys.executable, "-I", "-S", script, str(parent), str(os.getpid())],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
 
 
 def _tell(exchange: Path, error: BaseException) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from pipeline.config.load import Resolved
 from pipeline.config.places import project_roots
 from pipeline.errors import PipelineError, Problem
+from pipeline.runtime import make_folder
 from pipeline.sonata.layout import CircuitPaths
 
 
@@ -42,7 +43,7 @@ def run_snakemake(options: Namespace, resolved: Resolved, paths: CircuitPaths) -
     ]  # fmt: skip
     if options.dry_run:
         return subprocess.call([*command, "--dry-run"])
-    paths.root.mkdir(parents=True, exist_ok=True)
+    make_folder(paths.root)
     with open(paths.root / ".lock", "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -6,6 +6,7 @@ Section ids follow SONATA: 0 is the soma, neurite sections are MorphIO's id + 1.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +18,7 @@ from pipeline.config.schema import DLambda, FixedLength
 from pipeline.errors import MorphologyError, Problem
 
 SOMA, AXON, DEND, APIC = 1, 2, 3, 4
+_EXPORT = "correct the file, or export it anew"
 _LIST_OF_TYPE = {SOMA: "soma", AXON: "axon", DEND: "dend", APIC: "apic"}
 
 
@@ -104,12 +106,14 @@ def read_morphology(path: str | Path) -> Morphology:
     path = Path(path)
     if not path.is_file():
         raise MorphologyError(Problem(str(path), "no such morphology", "check cells.morphologies"))
-    morphio.set_maximum_warnings(0)
+    warnings = morphio.WarningHandlerCollector()
     try:
-        raw = morphio.Morphology(str(path))
+        raw = morphio.Morphology(str(path), warning_handler=warnings)
     except (morphio.MorphioError, RuntimeError) as error:
-        text = " ".join(str(error).split())[:300]
-        raise MorphologyError(Problem(str(path), f"not a usable morphology: {text}")) from None
+        raise MorphologyError(_unusable(path, str(error))) from None
+    loose = [w.warning for w in warnings.get_all() if w.warning.warning() in _loose_ends()]
+    if len(raw.soma.points) and loose:
+        raise MorphologyError([_unusable(path, warning.msg()) for warning in loose])
     if not len(raw.soma.points):
         raise MorphologyError(Problem(str(path), "no soma", "add soma points (SWC type 1)"))
     sections = [_soma(raw.soma)]
@@ -122,13 +126,32 @@ def read_morphology(path: str | Path) -> Morphology:
         points = np.asarray(section.points, np.float64)
         sections.append(Section(kind, parent, points, np.asarray(section.diameters, np.float64)))
     problems = [
-        Problem(f"{path}, section {index}", "has no length or a diameter that is not positive")
+        Problem(
+            f"{path}, section {index}", "has no length or a diameter that is not positive", _EXPORT
+        )
         for index, s in enumerate(sections)
         if not (s.length > 0 and np.all(s.diameters > 0) and np.all(np.isfinite(s.points)))
     ]
     if problems:
         raise MorphologyError(problems)
     return Morphology(path.stem, tuple(sections))
+
+
+def _loose_ends() -> tuple:
+    """MorphIO's warnings about pieces that hang on nothing."""
+    import morphio
+
+    return (morphio.Warning.disconnected_neurite,)
+
+
+def _unusable(path: Path, text: str) -> Problem:
+    """MorphIO's message as a problem with its line; without colours and repeated paths."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    marks = re.compile(rf"{re.escape(str(path))}:(\d+):(?:error|warning)\s*(?:Warning:)?")
+    line = marks.search(text)
+    text = " ".join(marks.sub(" ", text).replace(str(path), path.name).split())[:300]
+    where = f"{path}:{line[1]}" if line else str(path)
+    return Problem(where, f"not a usable morphology: {text}", _EXPORT)
 
 
 def _soma(soma) -> Section:

@@ -67,7 +67,7 @@ def _job(
         "morphology": str(morphology),
         "cell": cell_type_to_json(emodel, cells),
         "protocol": protocol.model_dump(mode="json"),
-        "reference": _reference(resolved, protocol),
+        "reference": reference_values(resolved, protocol),
         "v_init": V_INIT,
         "celsius": CELSIUS,
         "steady_file": str(paths.analysis(f"clamp_{name}")),
@@ -75,7 +75,9 @@ def _job(
     }
 
 
-def _reference(resolved: Resolved, protocol: CurrentSteps | VoltageSteps) -> dict[str, list[float]]:
+def reference_values(
+    resolved: Resolved, protocol: CurrentSteps | VoltageSteps
+) -> dict[str, list[float]]:
     """Recorded values at the protocol's levels; columns besides ``level`` and ``value`` go along."""
     if protocol.reference is None:
         return {}

@@ -13,16 +13,15 @@ from pipeline.cells.clamp import run_clamp
 from pipeline.cells.description import cell_from_json
 from pipeline.cells.morphology import read_morphology
 from pipeline.config.schema import Protocol
+from pipeline.mechanisms import load_library
 from pipeline.runtime import write_text
 from pipeline.worker import serve
 
 
 def clamp(job: dict) -> dict[str, float]:
     """Runs a protocol and writes its steady states and traces as CSV."""
-    from neuron import h
-
     if job["library"]:
-        h.nrn_load_dll(job["library"])
+        load_library(job["library"])
     protocol = TypeAdapter(Protocol).validate_python(job["protocol"])
     cell = cell_from_json(job["cell"], read_morphology(job["morphology"]))
     result = run_clamp(cell, protocol, job["v_init"], job["celsius"])

@@ -121,7 +121,11 @@ def _mapping(document: Document) -> dict[str, Any]:
     if isinstance(document.data, dict):
         return document.data
     where = str(document.origins[()])
-    raise ConfigError(Problem(where, "expected keys with values at the top of the file", "see docs/configuration.md"))
+    raise ConfigError(
+        Problem(
+            where, "expected keys with values at the top of the file", "see docs/configuration.md"
+        )
+    )
 
 
 def _chain(path: Path) -> list[tuple[Path, Document]]:
@@ -176,7 +180,9 @@ def _apply(document: Document, layer: Document) -> None:
     removals, changes = layer.data.get("remove") or [], layer.data.get("set") or {}
     if not isinstance(removals, list):
         message = f"remove is {removals!r}"
-        raise ConfigError(Problem(where_is(("remove",), layer), message, "list dotted paths in [ ]"))
+        raise ConfigError(
+            Problem(where_is(("remove",), layer), message, "list dotted paths in [ ]")
+        )
     if not isinstance(changes, dict):
         message = "set must map paths to values"
         raise ConfigError(Problem(where_is(("set",), layer), message, "write a.dotted.path: value"))

@@ -27,7 +27,9 @@ def read_csv(path: Path) -> pd.DataFrame:
     except UnicodeDecodeError:
         raise ConfigError(Problem(str(path), "not UTF-8", "save it as UTF-8")) from None
     except csv.Error as error:
-        raise ConfigError(Problem(str(path), f"not a CSV table: {error}", "export it anew")) from None
+        raise ConfigError(
+            Problem(str(path), f"not a CSV table: {error}", "export it anew")
+        ) from None
     if not rows or not rows[0]:
         raise ConfigError(Problem(str(path), "the table is empty", "write a header and rows"))
     header = rows[0]
@@ -37,7 +39,9 @@ def read_csv(path: Path) -> pd.DataFrame:
         if header.count(name) > 1
     ]
     problems += [
-        Problem(f"{path}:{line}", f"{len(row)} fields, the header has {len(header)}", "check commas")
+        Problem(
+            f"{path}:{line}", f"{len(row)} fields, the header has {len(header)}", "check commas"
+        )
         for line, row in enumerate(rows[1:], start=2)
         if len(row) != len(header)
     ]

@@ -161,7 +161,9 @@ def read_yaml(path: str | Path) -> Document:
     try:
         raw = path.read_bytes()
     except OSError as error:
-        raise ConfigError(Problem(str(path), f"cannot read: {error.strerror}", "check the path")) from None
+        raise ConfigError(
+            Problem(str(path), f"cannot read: {error.strerror}", "check the path")
+        ) from None
     if len(raw) > MAX_BYTES:
         raise ConfigError(Problem(str(path), "larger than 8 MiB", "keep numbers in tables"))
     try:

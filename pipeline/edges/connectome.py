@@ -47,13 +47,24 @@ def read_connectome(path: Path, names: list[str]) -> dict[str, np.ndarray]:
     ]
     doubled = frame.duplicated(["pre", "post", "kind"])
     problems += [
-        Problem(f"{path}:{row.line}", f"{row.kind} pair {row.pre}, {row.post} stands twice")
+        Problem(
+            f"{path}:{row.line}",
+            f"{row.kind} pair {row.pre}, {row.post} stands twice",
+            "add up both",
+        )
         for row in frame[doubled].itertuples()
     ]
     if problems:
         raise ConfigError(problems)
     position = {name: index for index, name in enumerate(names)}
     keep = frame["pre"].isin(position) & frame["post"].isin(position)
+    if (
+        names
+        and len(frame)
+        and not (frame["pre"].isin(position) | frame["post"].isin(position)).any()
+    ):
+        message = f"names none of the {len(names)} cells, such as {names[0]!r}"
+        raise ConfigError(Problem(str(path), message, "use the names of the cells' table"))
     matrices = {}
     for kind in KINDS:
         rows = frame[keep & (frame["kind"] == kind)]

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.cells.description import cell_type_to_json
-from pipeline.cells.morphology import read_morphology
-from pipeline.config.emodel import read_emodels
+from pipeline.cells.morphology import Morphology, membrane_of, read_morphology
+from pipeline.config.emodel import EModel, read_emodels
 from pipeline.config.load import Resolved
 from pipeline.config.schema import TableNodes, VirtualNodes
 from pipeline.errors import ConfigError, MorphologyError, PipelineError, Problem
@@ -34,6 +34,9 @@ def run_nodes(resolved: Resolved, paths: CircuitPaths) -> dict[str, NodeTable]:
         MorphologyError: If morphologies are missing or damaged; all of them at once.
     """
     tables = read_tables(resolved)
+    problems = [problem for table in tables.values() for problem in check_cells(resolved, table)]
+    if problems:
+        raise MorphologyError(list(dict.fromkeys(problems)))
     sets: dict[str, object] = {}
     for name, table in tables.items():
         positions = _write_components(resolved, table, paths)
@@ -61,9 +64,13 @@ def read_tables(resolved: Resolved) -> dict[str, NodeTable]:
     Raises:
         ConfigError: With the problems of all tables.
     """
-    emodels = read_emodels(resolved.path(resolved.model.cells.emodels))
     tables: dict[str, NodeTable] = {}
     problems: list[Problem] = []
+    emodels: dict[str, EModel] | None = None
+    try:
+        emodels = read_emodels(resolved.path(resolved.model.cells.emodels))
+    except ConfigError as error:
+        problems += error.problems
     for name, nodes in resolved.model.nodes.items():
         if not isinstance(nodes, TableNodes):
             continue
@@ -74,12 +81,36 @@ def read_tables(resolved: Resolved) -> dict[str, NodeTable]:
             problems += error.problems
             continue
         for key, emodel in tables[name].frame[["key", "emodel"]].itertuples(index=False):
-            if emodel not in emodels:
+            if emodels is not None and emodel not in emodels:
                 hint = f"known: {', '.join(emodels)}"
                 problems.append(Problem(f"{path}:{key + 2}", f"no e-model {emodel!r}", hint))
     if problems:
         raise ConfigError(problems)
     return tables
+
+
+def check_cells(resolved: Resolved, table: NodeTable) -> list[Problem]:
+    """Finds morphologies that cannot be used, and sections for which an e-model says nothing."""
+    problems: list[Problem] = []
+    folder = resolved.path(resolved.model.cells.emodels)
+    emodels = read_emodels(folder)
+    shapes: dict[str, Morphology] = {}
+    names = table.frame["morphology"].unique()
+    for name in progress(names, total=len(names), label="morphologies", unit="cell"):
+        try:
+            shapes[name] = read_morphology(source_morphology(resolved, name))
+        except PipelineError as error:
+            problems += error.problems
+    for shape, emodel in (
+        table.frame[["morphology", "emodel"]].drop_duplicates().itertuples(index=False)
+    ):
+        for section in shapes[shape].sections if shape in shapes else ():
+            try:
+                membrane_of(emodels[emodel], section)
+            except MorphologyError as error:
+                found = error.problems[0]
+                problems.append(Problem(str(folder / f"{emodel}.yaml"), found.message, found.hint))
+    return list(dict.fromkeys(problems))
 
 
 def source_morphology(resolved: Resolved, name: str) -> Path:
@@ -102,18 +133,11 @@ def _write_components(resolved: Resolved, table: NodeTable, paths: CircuitPaths)
     suffix = resolved.model.cells.morphologies.format
     names = table.frame["morphology"].unique()
     centres: dict[str, np.ndarray] = {}
-    problems: list[Problem] = []
-    for name in progress(names, total=len(names), label="morphologies", unit="cell"):
-        try:
-            source = source_morphology(resolved, name)
-            centre = read_morphology(source).soma_position
-        except PipelineError as error:
-            problems += error.problems
-            continue
+    for name in progress(names, total=len(names), label="components", unit="cell"):
+        source = source_morphology(resolved, name)
+        centre = read_morphology(source).soma_position
         centres[name] = centre if absolute else np.zeros(3)
         _write_centred(source, centres[name], paths.morphologies / f"{name}.{suffix}")
-    if problems:
-        raise MorphologyError(problems)
     for name, emodel in read_emodels(resolved.path(resolved.model.cells.emodels)).items():
         if name in set(table.frame["emodel"]):
             description = cell_type_to_json(emodel, resolved.model.cells)

@@ -64,6 +64,8 @@ def read_nodes_table(path: Path, nodes: TableNodes) -> NodeTable:
     if problems:
         raise ConfigError(problems)
     chosen = frame if nodes.subset == "all" else frame[frame[nodes.subset] == "1"]
+    if frame.empty:
+        raise ConfigError(Problem(str(path), "the table has no cell", "write one row per cell"))
     if chosen.empty:
         raise ConfigError(Problem(str(path), f"no cell has {nodes.subset} = 1", "choose another"))
     table = pd.DataFrame(

@@ -18,7 +18,8 @@ import numpy as np
 from pipeline.cells.biophysical import NeuronCell, build_cell
 from pipeline.cells.description import cell_from_json
 from pipeline.cells.morphology import read_morphology
-from pipeline.errors import Problem, SimulationError
+from pipeline.errors import CircuitError, Problem, SimulationError
+from pipeline.mechanisms import load_library
 from pipeline.runtime import progress
 from pipeline.simulation import continuous
 from pipeline.simulation.plan import Plan
@@ -90,7 +91,7 @@ def _start_neuron(plan: Plan):
     from neuron import h
 
     if plan.library:
-        h.nrn_load_dll(str(plan.library))
+        load_library(plan.library)
     h.load_file("stdrun.hoc")
     return h, h.ParallelContext()
 
@@ -175,6 +176,11 @@ def _locate(cell, section: int, position: float):
     sections = cell.hobj.all
     if len(sections) == 1:
         return sections[0], 0.5
+    if section >= len(sections):
+        message = (
+            f"an edge names section {section} of node {cell.node_id}, which has {len(sections)}"
+        )
+        raise CircuitError(Problem("edges", message, "'sonatina check' tells which"))
     return sections[section], position
 
 
@@ -196,8 +202,9 @@ def _play_inputs(h, plan: Plan, network) -> list[_Clamp]:
             electrode = h.IClamp(local[int(node)].hobj.soma[0](0.5))
             electrode.delay, electrode.dur = 0.0, 1e12
             values = h.Vector(report.data[:, column])
-            # Half a step early, so that rounding of t never delays a value by one step.
-            times = h.Vector(np.maximum(np.arange(len(report.data)) * dt - plan.dt / 2, 0.0))
+            # A step takes what is due up to its middle, so a value due at its start is half a step
+            # away from being taken by a neighbour, whatever the rounding of t.
+            times = h.Vector(np.arange(len(report.data)) * dt)
             values.play(electrode._ref_amp, times, False)
             clamps.append(_Clamp(electrode, (values, times)))
     return clamps

@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.errors import SimulationError
+from pipeline.errors import CircuitError, Problem, SimulationError
 from pipeline.sonata.layout import CircuitPaths
 from pipeline.sonata.read import read_edges, read_types
 
@@ -101,7 +101,21 @@ def connect(
     processes: list[Any] = []
     for name in populations:
         _connect_population(pc, h, paths, name, cells, locate, ids, processes)
+    counts = (sum(map(len, every)), len(places))
+    _require_all(pc, paths, populations, counts, (len(processes), made))
     return Wired(processes, made)
+
+
+def _require_all(pc, paths, populations, expected, made) -> None:
+    """Makes sure that all ranks together hold both ends of every edge."""
+    found = [int(pc.allreduce(float(number), 1)) for number in made]
+    for side, want, have in zip(("end", "start"), expected, found, strict=True):
+        if want != have:
+            files = ", ".join(str(paths.edges(name)) for name in populations)
+            message = (
+                f"{want - have} of {want} edges or their places {side} at nodes that do not exist"
+            )
+            raise CircuitError(Problem(files, message, "'sonatina check' tells which"))
 
 
 def _transfer_ids(edges: pd.DataFrame) -> pd.DataFrame:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.config.load import Resolved
-from pipeline.errors import SimulationError
 from pipeline.runtime import write_json
 from pipeline.simulation.inputs import write_input
 from pipeline.sonata.layout import CircuitPaths
+from pipeline.sonata.read import read_json
 
 
 @dataclass(frozen=True)
@@ -121,9 +120,7 @@ def read_plan(paths: CircuitPaths, name: str, library: Path | None) -> Plan:
     """Reads a run back from its simulation config.
 
     Raises:
-        SimulationError: If the config was not written.
+        CircuitError: If the config was not written.
     """
     path = paths.simulation_config(name)
-    if not path.is_file():
-        raise SimulationError(f"{path}: no such simulation config; run 'sonatina simulate'")
-    return Plan(json.loads(path.read_text(encoding="utf-8")), paths, name, library)
+    return Plan(read_json(path, "simulate"), paths, name, library)

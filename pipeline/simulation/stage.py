@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from pipeline.config.load import Resolved
 from pipeline.errors import CircuitError, PipelineError, Problem
-from pipeline.mpi import run_ranks
-from pipeline.runtime import write_json
+from pipeline.mpi import find_mpi, run_ranks
+from pipeline.runtime import remove_leftovers, write_json
 from pipeline.simulation import bionet
 from pipeline.simulation.plan import read_plan, write_plan
 from pipeline.sonata.layout import CircuitPaths
+from pipeline.sonata.read import not_built, open_population, read_json, read_nodes, read_types
 
 # Measured on two cores of an AMD EPYC: segment updates per second and bytes per segment.
 SEGMENT_STEPS_PER_SECOND = 2.8e7
@@ -43,29 +44,63 @@ def run_simulation(
     Raises:
         PipelineError: If the plan cannot run or a rank fails.
     """
-    library = compiled_library(paths)
+    library = compiled_library(paths, needed=bool(resolved.model.mechanisms))
+    ranks = ranks or resolved.model.simulation[name].ranks
+    if ranks > 1:
+        find_mpi(launcher)
+    check_parts(paths)
     write_plan(resolved, name, paths)
     plan = read_plan(paths, name, library)
     problems = bionet.check(plan)
     if problems:
         raise PipelineError(problems)
     job = {"root": str(paths.root.resolve()), "simulation": name, "library": str(library or "")}
-    ranks = ranks or resolved.model.simulation[name].ranks
-    figures = run_ranks("pipeline.simulation.worker", job, ranks, launcher)
+    try:
+        figures = run_ranks("pipeline.simulation.worker", job, ranks, launcher)
+    finally:
+        remove_leftovers(paths.simulation(name))  # ranks that are ended cannot do it
     write_json(paths.simulation(name) / "figures.json", figures)
     return figures
 
 
-def compiled_library(paths: CircuitPaths) -> Path | None:
-    """Returns the mechanism library of a circuit, or None when it needs none.
+def check_parts(paths: CircuitPaths) -> None:
+    """Opens every file the ranks will read, so that what is missing is told before they start.
 
     Raises:
-        CircuitError: If it was compiled but is no longer there.
+        CircuitError: If a file is missing or damaged.
     """
-    if not paths.mechanisms.is_file():
+    read_json(paths.node_sets, "nodes")
+    networks = read_json(paths.circuit_config, "circuit").get("networks", {})
+    for entry in networks.get("edges", []):
+        for name in entry["populations"]:
+            read_types(paths.edge_types(name))
+            with open_population(paths.edges(name), "edges", name):
+                pass
+    morphologies = {path.stem for path in paths.morphologies.glob("*")}
+    for entry in networks.get("nodes", []):
+        for name in entry["populations"]:
+            types, nodes = read_types(paths.node_types(name)), read_nodes(paths.nodes(name), name)
+            for file in types.get("dynamics_params", pd.Series()).dropna().unique():
+                read_json(paths.emodels / file, "nodes")
+            absent = sorted(set(nodes.get("morphology", ())) - morphologies)
+            if absent:
+                raise not_built(paths.morphologies / f"{absent[0]}.swc", "nodes")
+
+
+def compiled_library(paths: CircuitPaths, *, needed: bool = False) -> Path | None:
+    """Returns the mechanism library of a circuit, or None when it needs none.
+
+    Args:
+        paths: The circuit.
+        needed: Whether the model names mechanism sets, so that there must be one.
+
+    Raises:
+        CircuitError: If it was not compiled, or is no longer there.
+    """
+    if not needed and not paths.mechanisms.is_file():
         return None
-    entry = json.loads(paths.mechanisms.read_text(encoding="utf-8"))
-    if not entry["library"]:
+    entry = read_json(paths.mechanisms, "compile")
+    if not entry.get("library"):
         return None
     library = Path(entry["library"])
     if not library.is_file():

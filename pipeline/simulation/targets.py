@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 import numpy as np
 
 from pipeline.errors import CircuitError, Problem
 from pipeline.sonata.layout import CircuitPaths
-from pipeline.sonata.read import read_nodes, read_types
+from pipeline.sonata.read import read_json, read_nodes, read_types
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ def select_targets(paths: CircuitPaths, name: str) -> Targets:
     Raises:
         CircuitError: If the set is unknown or has no population.
     """
-    sets = json.loads(paths.node_sets.read_text(encoding="utf-8"))
+    sets = read_json(paths.node_sets, "nodes")
     definition = sets.get(name)
     if not isinstance(definition, dict) or "population" not in definition:
         known = ", ".join(sorted(sets))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from pipeline.errors import CircuitError
+from pipeline.errors import CircuitError, Problem
 from pipeline.sonata import layout
 
 GAP_ROWS = 1 << 16
@@ -25,6 +26,8 @@ def open_population(path: str | Path, kind: str, population: str) -> Iterator[h5
     Raises:
         CircuitError: If the file is missing or no HDF5, or has no such population.
     """
+    if not Path(path).is_file():
+        raise not_built(path, kind)
     try:
         handle = h5py.File(path, "r")
     except OSError as error:
@@ -35,7 +38,44 @@ def open_population(path: str | Path, kind: str, population: str) -> Iterator[h5
             raise CircuitError(
                 f"{path}: no population {population!r} in /{kind}; it has {sorted(root)}"
             )
-        yield root[population]
+        try:
+            yield root[population]
+        except KeyError as error:
+            what = " ".join(str(error.args[0]).split())
+            hint = "the file is damaged or no SONATA; 'sonatina check' tells more"
+            raise CircuitError(Problem(f"{path}:/{kind}/{population}", what, hint)) from None
+
+
+_WRITTEN_BY = {"nodes": "nodes", "edges": "edges", "spikes": "simulate", "report": "simulate"}
+
+
+def not_built(path: str | Path, verb: str) -> CircuitError:
+    """The error for a file that an earlier stage should have written."""
+    hint = f"run 'sonatina {_WRITTEN_BY.get(verb, verb)}' first"
+    return CircuitError(Problem(str(path), "does not exist", hint))
+
+
+def read_json(path: str | Path, verb: str) -> dict:
+    """Reads a JSON object that a stage has written.
+
+    Args:
+        path: The file.
+        verb: The stage.
+
+    Raises:
+        CircuitError: If it is missing or no JSON object.
+    """
+    if not Path(path).is_file():
+        raise not_built(path, verb)
+    try:
+        value = json.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:
+        hint = f"run 'sonatina {verb}' again"
+        raise CircuitError(Problem(str(path), f"is not JSON ({error})", hint)) from None
+    if not isinstance(value, dict):
+        message = f"holds a {type(value).__name__}; expected a JSON object"
+        raise CircuitError(Problem(str(path), message, f"run 'sonatina {verb}' again"))
+    return value
 
 
 def read_types(path: str | Path) -> pd.DataFrame:
@@ -47,6 +87,8 @@ def read_types(path: str | Path) -> pd.DataFrame:
     Raises:
         CircuitError: If the file cannot be read or has no type id column.
     """
+    if not Path(path).is_file():
+        raise not_built(path, "edges" if ".edge_types" in Path(path).name else "nodes")
     try:
         table = pd.read_csv(path, sep=" ", na_values=["NONE", "NULL"])
     except (OSError, ValueError) as error:

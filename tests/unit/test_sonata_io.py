@@ -240,7 +240,7 @@ def test_spikes_are_sorted_by_time_then_id(tmp_path):
 
 
 def test_missing_files_and_populations_say_so(tmp_path):
-    with pytest.raises(CircuitError, match="cannot be opened"):
+    with pytest.raises(CircuitError, match="does not exist"):
         read.read_nodes(tmp_path / "none.h5", "cells")
     write.write_nodes(tmp_path / "n.h5", "cells", {}, [0])
     with pytest.raises(CircuitError, match=r"no population 'other'.*cells"):

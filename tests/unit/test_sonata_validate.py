@@ -114,7 +114,7 @@ DAMAGES = {
     ),
     "edges file cut short": (_truncate, "chemical.edges.h5", "no readable HDF5"),
     "wrong magic": (_attribute(CHEMICAL, "/", "magic", 1), "chemical.edges.h5: /", "magic is 1"),
-    "types table missing": (_remove(chemical_types), "edge_types.csv", "cannot be read"),
+    "types table missing": (_remove(chemical_types), "edge_types.csv", "does not exist"),
     "types table without ids": (
         _text(chemical_types, "edge_type_id", "id"), "edge_types.csv", "expected one column",
     ),

@@ -1,0 +1,146 @@
+"""Ranks change nothing: not a bit of the result, and not what happens when one of them fails."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from workbench import Bench, sonatina, stage
+
+from pipeline.sonata.read import read_edges
+from pipeline.sonata.reports import read_report, read_spikes
+
+RANKS = (1, 2, 3)
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.glob("*.h5"))
+    }
+
+
+def test_the_worm_is_the_same_to_the_last_bit_on_any_number_of_ranks(worm_built, tmp_path):
+    model, out = worm_built
+    shutil.copytree(out, tmp_path / "out")
+    folder = tmp_path / "out" / "worm" / "short" / "sim" / "noise"
+    found = {}
+    for ranks in RANKS:
+        said = stage("simulate", model, "--out", tmp_path / "out", "--ranks", ranks).stdout
+        assert f"on {ranks} ranks" in said
+        found[ranks] = digests(folder)
+    soma = read_report(folder / "soma.h5", "neurons")
+    assert soma.data.shape == (200, 16) and soma.data.dtype == np.float64
+    assert np.ptp(soma.data, axis=0).min() > 1, "a cell at rest would agree with anything"
+    assert set(found[1]) == {"input_sensory.h5", "soma.h5", "spikes.h5"}
+    assert found[1] == found[2] == found[3]
+
+
+def test_spikes_and_all_sections_are_the_same_on_any_number_of_ranks(built):
+    where = "soma: {nodes: cells}"
+    built.edit("model.yaml", where, "all: {nodes: cells, sections: all, precision: double}")
+    folder = built.circuit / "sim" / "drive"
+    found = {}
+    for ranks in RANKS:
+        stage(*built.command("simulate", "--ranks", str(ranks)))
+        found[ranks] = digests(folder)
+    nodes, times = read_spikes(folder / "spikes.h5", "cells")
+    assert len(set(nodes)) == 3 and len(times) > 10, "every cell must spike for this to mean much"
+    assert found[1] == found[2] == found[3]
+
+
+def alive(mark: str) -> list[str]:
+    """Command lines of processes that name a folder."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if mark in words and int(entry.parent.name) != os.getpid():
+            found.append(words)
+    return found
+
+
+def run_failing(built: Bench, tmp_path: Path, ranks: int) -> subprocess.CompletedProcess:
+    """Simulates a broken circuit; asserts that it ends soon and leaves nothing behind."""
+    scratch = tmp_path / "s"
+    scratch.mkdir()
+    began = time.monotonic()
+    done = sonatina(
+        *built.command("simulate", "--ranks", str(ranks)),
+        timeout=60,
+        env=os.environ | {"TMPDIR": str(scratch)},
+    )
+    assert time.monotonic() - began < 30
+    assert alive(str(scratch)) == []
+    folder = built.circuit / "sim" / "drive"
+    left = sorted(path.name for path in folder.iterdir())
+    assert left == ["input_step.h5", "simulation_config.json"]
+    return done
+
+
+def break_edges_to(built: Bench, node: int, name: str, value: float) -> None:
+    """Gives the chemical edges that end on a node a bad attribute."""
+    path = built.path("@network/cells__cells__chemical.edges.h5")
+    rows = read_edges(path, "cells__cells__chemical", targets=[node]).index.to_numpy()
+    assert len(rows)
+    with h5py.File(path, "r+") as handle:
+        handle[f"edges/cells__cells__chemical/0/{name}"][rows] = value
+
+
+@pytest.mark.parametrize("ranks", [2, 3])
+def test_an_error_while_building_on_one_rank_ends_all_with_its_message(built, tmp_path, ranks):
+    break_edges_to(built, 1, "afferent_section_id", 99)  # node 1 lives on rank 1
+    done = run_failing(built, tmp_path, ranks)
+    assert done.returncode == 2
+    assert "section 99 of node 1, which has 3" in done.stderr
+    assert done.stderr.count("error: ") == 1 and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 3])
+def test_a_voltage_that_is_not_finite_on_one_rank_ends_all_with_its_message(built, tmp_path, ranks):
+    built.write("tables/connectomes/ring.csv", "pre,post,kind,count\na,b,chemical,4\n")
+    stage(*built.command("edges"))
+    break_edges_to(built, 1, "syn_weight", np.nan)  # node 1 drives nobody: only its rank can see it
+    done = run_failing(built, tmp_path, ranks)
+    assert done.returncode == 1
+    assert "voltage is not finite" in done.stderr and "cell 1 section" in done.stderr
+    assert "lower dt" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_a_killed_command_takes_its_ranks_along(built, tmp_path, ranks):
+    built.edit("model.yaml", "duration: 100 ms", "duration: 200 s")
+    scratch = tmp_path / "s"
+    scratch.mkdir()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipeline", *built.command("simulate", "--ranks", str(ranks))],
+        env=os.environ | {"TMPDIR": str(scratch)},
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        workers = "pipeline.simulation.worker"
+        count = ranks if ranks == 1 else ranks + 1  # and the launcher
+        wait_until(lambda: sum(workers in words for words in alive(str(scratch))) >= count, 30)
+        time.sleep(1)  # into the run
+    finally:
+        process.kill()
+        process.wait()
+    wait_until(lambda: not alive(str(scratch)), 20)
+
+
+def wait_until(condition, seconds: float) -> None:
+    """Waits for a condition; fails when it does not come."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.1)
