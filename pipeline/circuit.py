@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from pipeline.config.crosscheck import is_virtual
 from pipeline.config.load import Resolved
-from pipeline.config.schema import VirtualNodes
 from pipeline.errors import Problem
 from pipeline.sonata.configs import write_circuit_config
 from pipeline.sonata.layout import CHEMICAL, ELECTRICAL, CircuitPaths, edge_population_name
@@ -19,6 +19,11 @@ def edge_populations(resolved: Resolved, name: str) -> dict[str, str]:
     }
 
 
+def population_type(nodes: object) -> str:
+    """Returns the SONATA type of a population: virtual, biophysical or that of its point cells."""
+    return "virtual" if is_virtual(nodes) else getattr(nodes, "model_type", "biophysical")
+
+
 def run_circuit(resolved: Resolved, paths: CircuitPaths) -> list[Problem]:
     """Writes ``circuit_config.json`` and checks the circuit.
 
@@ -32,10 +37,7 @@ def run_circuit(resolved: Resolved, paths: CircuitPaths) -> list[Problem]:
     Raises:
         CircuitError: If the check finds errors.
     """
-    nodes = {
-        name: {"type": "virtual" if isinstance(entry, VirtualNodes) else "biophysical"}
-        for name, entry in resolved.model.nodes.items()
-    }
+    nodes = {name: {"type": population_type(entry)} for name, entry in resolved.model.nodes.items()}
     edges = {
         population: {"type": kind}
         for name in resolved.model.edges

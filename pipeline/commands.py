@@ -124,8 +124,8 @@ def nodes(options: argparse.Namespace) -> None:
     from pipeline.nodes.build import run_nodes
 
     resolved, paths = _open(options)
-    for name, table in run_nodes(resolved, paths).items():
-        print(f"{paths.nodes(name)}  {len(table.frame)} cells")
+    for name, count in run_nodes(resolved, paths).items():
+        print(f"{paths.nodes(name)}  {count} cells")
 
 
 def edges(options: argparse.Namespace) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pipeline.cells.morphology import read_morphology
+from pipeline.config.crosscheck import is_virtual
 from pipeline.config.emodel import read_emodel
 from pipeline.config.load import Resolved
 from pipeline.config.problems import where_is
 from pipeline.config.reference import read_reference
-from pipeline.config.schema import TableNodes
 from pipeline.config.stages import mechanism_folders
 from pipeline.edges.connectome import read_connectome
 from pipeline.errors import PipelineError, Problem
@@ -39,6 +39,8 @@ def check_mechanisms(resolved: Resolved) -> list[Problem]:
     for folder in mechanism_folders(resolved):
         available |= describe_set(folder)
     used: dict[str, list[str]] = {}
+    if resolved.model.cells is None:
+        return []
     folder = resolved.path(resolved.model.cells.emodels)
     problems: list[Problem] = []
     for path in sorted(folder.glob("*.yaml")):
@@ -82,7 +84,7 @@ def _connectomes(resolved: Resolved) -> list[Problem]:
 def _reference(resolved: Resolved) -> list[Problem]:
     if resolved.model.reference:
         read_reference(resolved.path(resolved.model.reference))
-    nodes = resolved.model.nodes.values()
-    if not any(isinstance(entry, TableNodes) for entry in nodes):
-        return [Problem(resolved.origin(("nodes",)), "no population has cells", "add kind: table")]
+    if all(is_virtual(entry) for entry in resolved.model.nodes.values()):
+        hint = "add kind: table or placed"
+        return [Problem(resolved.origin(("nodes",)), "no population has cells", hint)]
     return []

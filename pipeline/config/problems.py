@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pipeline.config.yaml_lines import Document, KeyPath, dotted, nearest
 from pipeline.errors import Problem
 
-DISCRIMINATORS = ("kind", "rule", "law")
+DISCRIMINATORS = ("kind", "rule", "law", "shape")
 
 
 def schema_problems(

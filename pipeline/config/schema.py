@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from pipeline.config.placement import ImportedNodes, PlacedNodes, PointNodes
 from pipeline.config.quantity import (
     Celsius,
     Distance,
@@ -146,7 +147,10 @@ class VirtualNodes(Strict):
     set: Name = Field(description="Node set within that population.")
 
 
-Nodes = Annotated[TableNodes | VirtualNodes, Field(discriminator="kind")]
+Nodes = Annotated[
+    TableNodes | VirtualNodes | PlacedNodes | PointNodes | ImportedNodes,
+    Field(discriminator="kind"),
+]
 
 
 class Constant(Strict):
@@ -355,7 +359,7 @@ class Model(Strict):
         default_factory=list, description="Sets below mechanisms/, or folders of the model."
     )
     compiler: Literal["exact", "fast"] = Field("exact", description="Flags for the mechanisms.")
-    cells: Cells
+    cells: Cells | None = Field(None, description="Needed by nodes of kind table.")
     nodes: dict[Name, Nodes] = Field(min_length=1)
     edges: dict[Name, Edges] = Field(default_factory=dict)
     simulation: dict[Name, Simulation] = Field(default_factory=dict)
