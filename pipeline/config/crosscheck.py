@@ -148,6 +148,8 @@ def _check_placed(check: _Check, name: str, nodes: PlacedNodes) -> None:
 def _check_columns(check: _Check, path: KeyPath, nodes: TableNodes, table: Path) -> None:
     with open(table, newline="", encoding="utf-8", errors="replace") as handle:
         columns = next(csv.reader(handle), [])
+    if not columns:
+        return  # whoever reads the table says so, once
     for key in ("id_column", "morphology_column", "emodel_column"):
         check.one_of((*path, key), getattr(nodes, key), columns, f"column of {table.name}")
     if nodes.subset != "all":

@@ -14,7 +14,7 @@ from pipeline.config.crosscheck import check_references
 from pipeline.config.places import inside, project_roots
 from pipeline.config.problems import DISCRIMINATORS, known_keys, schema_problems, where_is
 from pipeline.config.schema import Model
-from pipeline.config.yaml_lines import Document, KeyPath, dotted, nearest, read_yaml
+from pipeline.config.yaml_lines import Document, KeyPath, Origin, dotted, nearest, read_yaml
 from pipeline.errors import ConfigError, Problem
 
 _VARIANT_KEYS = {"extends", "name", "title", "description", "set", "remove"}
@@ -75,13 +75,16 @@ def load_model(model: str, variant: str | None = None) -> Resolved:
         ConfigError: With all problems of all files at once, each with file and line.
     """
     path = _find(model)
-    if variant is None and "extends" not in _mapping(read_yaml(path)):
-        variant = read_yaml(path).data.get("default_variant")
+    named = str(path)
+    first = read_yaml(path)
+    if variant is None and "extends" not in _mapping(first):
+        variant = first.data.get("default_variant")
+        named = where_is(("default_variant",), first)
     if variant and variant != "default":
         available = list_variants(path)
         if variant not in available:
             hint = nearest(str(variant), ["default", *available])
-            raise ConfigError(Problem(str(path), f"no variant {variant!r}", hint))
+            raise ConfigError(Problem(named, f"no variant {variant!r}", hint))
         path = path.parent / "variants" / f"{variant}.yaml"
     chain = _chain(path)
     document = Document(copy.deepcopy(chain[0][1].data), dict(chain[0][1].origins))
@@ -90,7 +93,7 @@ def load_model(model: str, variant: str | None = None) -> Resolved:
         _apply(document, layer)
     if len(chain) > 1:
         document.data["variant"] = chain[-1][1].data.get("name", path.stem)
-        document.origins[("variant",)] = chain[-1][1].origins[()]
+        document.origins[("variant",)] = _origin(chain[-1][1], "name")
     validated = _validate(document)
     folder = chain[0][0].parent.resolve()
     tree = validated.model_dump(mode="json", by_alias=True)
@@ -118,7 +121,7 @@ def _mapping(document: Document) -> dict[str, Any]:
     if isinstance(document.data, dict):
         return document.data
     where = str(document.origins[()])
-    raise ConfigError(Problem(where, "expected keys with values at the top of the file"))
+    raise ConfigError(Problem(where, "expected keys with values at the top of the file", "see docs/configuration.md"))
 
 
 def _chain(path: Path) -> list[tuple[Path, Document]]:
@@ -128,7 +131,9 @@ def _chain(path: Path) -> list[tuple[Path, Document]]:
         document = read_yaml(path)
         if path in [seen for seen, _ in chain]:
             names = " -> ".join(p.name for p in [*(seen for seen, _ in chain), path])
-            raise ConfigError(Problem(str(path), f"extends goes in a circle: {names}"))
+            raise ConfigError(
+                Problem(str(path), f"extends goes in a circle: {names}", "name model.yaml")
+            )
         chain.append((path, document))
         parent = _mapping(document).get("extends")
         if parent is None:
@@ -168,7 +173,14 @@ def _apply(document: Document, layer: Document) -> None:
     """Applies one variant: ``remove`` first, then ``set``; all problems at once."""
     problems: list[Problem] = []
     defaults = Model.model_validate(document.data).model_dump(mode="json", by_alias=True)
-    for index, text in enumerate(layer.data.get("remove") or []):
+    removals, changes = layer.data.get("remove") or [], layer.data.get("set") or {}
+    if not isinstance(removals, list):
+        message = f"remove is {removals!r}"
+        raise ConfigError(Problem(where_is(("remove",), layer), message, "list dotted paths in [ ]"))
+    if not isinstance(changes, dict):
+        message = "set must map paths to values"
+        raise ConfigError(Problem(where_is(("set",), layer), message, "write a.dotted.path: value"))
+    for index, text in enumerate(removals):
         path = _split(text)
         parent = _lookup(document.data, path[:-1])
         if not isinstance(parent, dict) or path[-1] not in parent:
@@ -178,9 +190,6 @@ def _apply(document: Document, layer: Document) -> None:
         del parent[path[-1]]
         for key in [k for k in document.origins if k[: len(path)] == path]:
             del document.origins[key]
-    changes = layer.data.get("set") or {}
-    if not isinstance(changes, dict):
-        raise ConfigError(Problem(where_is(("set",), layer), "set must map paths to values"))
     for text, value in changes.items():
         path, where = _split(text), where_is(("set", text), layer)
         if _lookup(document.data, path) is _NOTHING and _lookup(defaults, path) is _NOTHING:
@@ -199,6 +208,10 @@ def _apply(document: Document, layer: Document) -> None:
             document.origins[(key,)] = layer.origins[(key,)]
     if problems:
         raise ConfigError(problems)
+
+
+def _origin(document: Document, key: str) -> Origin:
+    return document.origins.get((key,), document.origins[()])
 
 
 _NOTHING = object()
@@ -223,6 +236,7 @@ def _missing(where: str, path: KeyPath, document: Document, defaults: Any) -> Pr
             known = list(parent) if isinstance(parent, dict) else []
             known += known_keys(Model, document.data, path[: end - 1])
             hint = nearest(str(path[end - 1]), sorted(set(known)))
+            hint = hint or "'sonatina show MODEL' lists all keys"
             return Problem(where, f"no key {dotted(path[:end])!r} in the model", hint)
     return Problem(where, f"{dotted(path)!r} is not written in the model", "nothing to remove")
 

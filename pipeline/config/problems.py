@@ -11,6 +11,22 @@ from pipeline.config.yaml_lines import Document, KeyPath, dotted, nearest
 from pipeline.errors import Problem
 
 DISCRIMINATORS = ("kind", "rule", "law", "shape")
+_HINTS = {
+    "int": "write a whole number",
+    "float": "write a number without a unit",
+    "bool": "write true or false",
+    "string_pattern": "use letters, digits, - and _, at most 64, a letter or digit first",
+    "string": "write text",
+    "dict": "write keys with values",
+    "model": "write keys with values",
+    "list": "write a list in [ ]",
+    "literal": "write one of these",
+    "greater": "choose a larger value",
+    "less": "choose a smaller value",
+    "too_short": "add entries",
+    "too_long": "remove entries",
+}
+_DEFAULT_HINT = "docs/configuration.md lists what fits here"
 
 
 def schema_problems(
@@ -48,13 +64,15 @@ def _line_key(where: str) -> tuple[str, int]:
 def _key_path(loc: tuple[Any, ...], data: Any) -> KeyPath:
     """Drops the union tags that pydantic puts between keys."""
     path: list[Any] = []
-    for index, key in enumerate(loc):
-        if isinstance(data, dict):
-            tagged = [data[d] for d in DISCRIMINATORS if d in data]
-            if key in tagged and not (index and path and loc[index - 1] in tagged):
+    dropped = False  # a value has one tag; a second key of that name is a key
+    for key in loc:
+        if isinstance(data, dict) and not dropped:
+            dropped = key in [data[d] for d in DISCRIMINATORS if d in data]
+            if dropped:
                 continue
         if key == "[key]":
             continue
+        dropped = False
         path.append(key)
         if isinstance(data, dict):
             data = data.get(key)
@@ -82,7 +100,8 @@ def _explain(item: Any, path: KeyPath, model: type[BaseModel], document: Documen
     if kind != "value_error":
         shown = repr(found)
         message = f"{message}, found {shown if len(shown) < 80 else shown[:77] + '...'}"
-    return where, message, ""
+    hint = next((text for start, text in _HINTS.items() if kind.startswith(start)), _DEFAULT_HINT)
+    return where, message, hint
 
 
 def known_keys(model: type[BaseModel], data: Any, path: KeyPath) -> list[str]:

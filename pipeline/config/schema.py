@@ -299,7 +299,9 @@ class Record(Strict):
 
     variable: Literal["v"] = "v"
     nodes: Name = Field(description="Node population or node set.")
-    sections: Literal["soma", "all"] = "soma"
+    sections: Literal["soma", "all"] | list[Annotated[int, Field(ge=0)]] = Field(
+        "soma", description="soma, all, or a list of section ids; every segment of each."
+    )
     every: TimeStep | None = Field(None, description="Default: every time step.")
     precision: Literal["single", "double"] = "single"
 

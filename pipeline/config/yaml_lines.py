@@ -97,7 +97,9 @@ class _Reader:
         result: dict[str, Any] = {}
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
-                self.problems.append(Problem(self._where(key_node), "a key must be a plain word"))
+                self.problems.append(
+                    Problem(self._where(key_node), "a key must be a plain word", "write plain keys")
+                )
                 continue
             key = str(key_node.value)
             if key in result:
@@ -159,7 +161,7 @@ def read_yaml(path: str | Path) -> Document:
     try:
         raw = path.read_bytes()
     except OSError as error:
-        raise ConfigError(Problem(str(path), f"cannot read: {error.strerror}")) from None
+        raise ConfigError(Problem(str(path), f"cannot read: {error.strerror}", "check the path")) from None
     if len(raw) > MAX_BYTES:
         raise ConfigError(Problem(str(path), "larger than 8 MiB", "keep numbers in tables"))
     try:
@@ -170,10 +172,12 @@ def read_yaml(path: str | Path) -> Document:
     except (yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
-        raise ConfigError(Problem(where, f"not valid YAML: {_short(error)}")) from None
+        raise ConfigError(
+            Problem(where, f"not valid YAML: {_short(error)}", "correct it here, or just above")
+        ) from None
     reader = _Reader(path)
     if node is None:
-        raise ConfigError(Problem(str(path), "the file is empty"))
+        raise ConfigError(Problem(str(path), "the file is empty", "write keys with values"))
     data = reader.walk(node, ())
     if reader.problems:
         raise ConfigError(reader.problems)

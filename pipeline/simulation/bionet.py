@@ -39,8 +39,8 @@ def check(plan: Plan) -> list[Problem]:
         if kind not in SUPPORTED_INPUTS:
             problems.append(Problem(f"{where}  inputs.{key}", f"input {kind} is not supported"))
     for key, report in plan.config["reports"].items():
-        if report["variable_name"] != "v" or report["sections"] not in ("soma", "all"):
-            problems.append(Problem(f"{where}  reports.{key}", "only v of soma or all sections"))
+        if report["variable_name"] != "v":
+            problems.append(Problem(f"{where}  reports.{key}", "only v can be recorded"))
     return problems
 
 

@@ -35,8 +35,7 @@ class Recorder:
         self._skip = 0
         self._writer: ReportWriter | None = None
         for node in sorted(cells):
-            sections = cells[node].soma[:1] if report["sections"] == "soma" else cells[node].all
-            for index, sec in enumerate(sections):
+            for index, sec in _sections(cells[node], report["sections"]):
                 for segment in sec:
                     self._vectors.append(h.Vector().record(segment._ref_v))
                     self._elements.append((node, index, segment.x))
@@ -93,3 +92,10 @@ class Recorder:
         """Finishes the file on rank 0."""
         if self._writer is not None:
             self._writer.close()
+
+
+def _sections(cell: Any, wanted: str | list[int]) -> list[tuple[int, Any]]:
+    """Section ids and sections of a cell; ids the cell does not have are passed over."""
+    if wanted == "soma":
+        return [(0, cell.soma[0])]
+    return [(i, sec) for i, sec in enumerate(cell.all) if wanted == "all" or i in wanted]

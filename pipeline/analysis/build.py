@@ -1,0 +1,143 @@
+"""Stage ``analyse``: tables of structure, activity and verdicts from a built circuit."""
+
+from __future__ import annotations
+
+import logging
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pipeline.analysis import activity, structure
+from pipeline.analysis.circuit import read_cells, read_edge_sets
+from pipeline.analysis.clamp import clamp_metrics
+from pipeline.analysis.reference import COLUMNS, verdict_table
+from pipeline.analysis.structure import Metric
+from pipeline.config.load import Resolved
+from pipeline.config.reference import read_reference
+from pipeline.config.schema import Simulation
+from pipeline.runtime import write_text
+from pipeline.sonata.layout import CircuitPaths
+from pipeline.sonata.reports import read_report
+
+logger = logging.getLogger(__name__)
+Cells = dict[str, pd.DataFrame]
+
+
+def run_analysis(resolved: Resolved, paths: CircuitPaths) -> pd.DataFrame:
+    """Writes all analysis tables; equal inputs give equal bytes.
+
+    What has not been made (a simulation, the clamps) is left out and its targets are not measured.
+
+    Args:
+        resolved: The model.
+        paths: The circuit; nodes and edges exist.
+
+    Returns:
+        The verdict table (empty without a reference).
+
+    Raises:
+        CircuitError: If nodes, edges or reports are missing or damaged.
+        ConfigError: If the reference or a table of the model is wrong.
+    """
+    cells = read_cells(resolved, paths)
+    metrics: list[Metric] = []
+    table = structure.compartments(resolved, paths, cells)
+    metrics += structure.cell_metrics(table)
+    metrics += _edges(resolved, paths, cells)
+    metrics += clamp_metrics(resolved, paths)
+    for name, simulation in resolved.model.simulation.items():
+        found, columns = _simulation(resolved, paths, name, simulation, cells)
+        metrics += found
+        table = table.merge(columns, "left", ["population", "node_id"]) if len(columns) else table
+    metrics += _correlation(resolved, paths, cells)
+    _write(paths.analysis("cells"), table)
+    frame = pd.DataFrame(metrics, columns=["metric", "value", "unit"])
+    _write(paths.analysis("metrics"), frame)
+    verdicts = pd.DataFrame(columns=list(COLUMNS))
+    if resolved.model.reference:
+        reference, _ = read_reference(resolved.path(resolved.model.reference))
+        values = {name: value for name, value, _ in metrics}
+        verdicts = verdict_table(reference, values, resolved.tree)
+    _write(paths.analysis("verdicts"), verdicts)
+    return verdicts
+
+
+def _write(path: Path, table: pd.DataFrame) -> None:
+    """Nine digits keep every number a reader needs and hide the last bits of sums."""
+    write_text(path, table.to_csv(index=False, float_format="%.9g", lineterminator="\n"))
+
+
+def _edges(resolved: Resolved, paths: CircuitPaths, cells: Cells) -> list[Metric]:
+    sets = read_edge_sets(resolved, paths, cells)
+    if not sets:
+        return []
+    for name, build in (
+        ("degrees", structure.degrees),
+        ("type_matrix", structure.type_matrix),
+        ("contact_distances", structure.contact_distances),
+    ):
+        frames = [build(edges, cells) for edges in sets]
+        _write(paths.analysis(name), pd.concat(frames, ignore_index=True))
+    return structure.edge_metrics(sets)
+
+
+def _simulation(
+    resolved: Resolved, paths: CircuitPaths, name: str, simulation: Simulation, cells: Cells
+) -> tuple[list[Metric], pd.DataFrame]:
+    """Voltage tables and metrics of one run, and its columns of the cell table."""
+    metrics: list[Metric] = []
+    columns = pd.DataFrame()
+    for record in simulation.record:
+        voltage = activity.read_voltage(resolved, paths, name, record)
+        if voltage is None:
+            logger.warning("%s: no report %s; its analysis is left out", name, record)
+            continue
+        head = f"{name}.{record}"
+        names = cells[voltage.population]["name"].loc[voltage.node_ids].tolist()
+        summary = activity.summarise(voltage.data)
+        metrics += [
+            (f"{head}.cells", len(names), ""),
+            (f"{head}.mean_voltage", float(summary["mean_mV"].mean()), "mV"),
+            (f"{head}.mean_sd", float(summary["sd_mV"].mean()), "mV"),
+            (f"{head}.not_finite", int((~np.isfinite(voltage.data)).sum()), ""),
+        ]
+        keys = {"population": voltage.population, "node_id": voltage.node_ids}
+        found = pd.DataFrame(keys).join(summary.add_prefix(f"{head}."))
+        columns = columns.merge(found, "outer", list(keys)) if len(columns) else found
+        thinned = activity.thin(voltage.times, voltage.data, names)
+        _write(paths.analysis(f"voltage_{name}_{record}"), thinned)
+    for key, stimulus in simulation.inputs.items():
+        path = paths.simulation(name) / f"input_{key}.h5"
+        if path.is_file():
+            population = activity.population_of(resolved, stimulus.nodes)
+            report = read_report(path, population)
+            names = cells[population]["name"].loc[report.node_ids].tolist()
+            thinned = activity.thin(report.times, report.data, names)
+            _write(paths.analysis(f"input_{name}_{key}"), thinned)
+    return metrics, columns
+
+
+def _correlation(resolved: Resolved, paths: CircuitPaths, cells: Cells) -> list[Metric]:
+    wanted = resolved.model.analysis.correlation
+    if wanted is None:
+        return []
+    voltage = activity.read_voltage(resolved, paths, wanted.simulation, wanted.record)
+    if voltage is None:
+        return []
+    names = cells[voltage.population]["name"].loc[voltage.node_ids].tolist()
+    window = voltage.data[voltage.times >= wanted.skip]
+    target = activity.read_target(resolved.path(wanted.reference))
+    result = activity.compare(window, names, target)
+    _write(paths.analysis(f"correlation_{wanted.simulation}"), result.pairs)
+    if result.missing:
+        logger.warning("cells of the published matrix not recorded: %s", ", ".join(result.missing))
+    metrics: list[Metric] = [
+        ("correlation.pairs", result.used, ""),
+        ("correlation.cells_missing", len(result.missing), ""),
+        ("correlation.constant_traces", len(result.flat), ""),
+    ]
+    if math.isfinite(result.mse):
+        metrics.append(("correlation.mse", result.mse, ""))
+    return metrics
