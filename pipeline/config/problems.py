@@ -53,7 +53,7 @@ def _key_path(loc: tuple[Any, ...], data: Any) -> KeyPath:
             tagged = [data[d] for d in DISCRIMINATORS if d in data]
             if key in tagged and not (index and path and loc[index - 1] in tagged):
                 continue
-        if key == "[key]":
+        if key == "[key]" or str(key).startswith("<"):
             continue
         path.append(key)
         if isinstance(data, dict):
