@@ -7,6 +7,7 @@ import numpy as np
 from pipeline.cells.morphology import read_morphology, segment_counts
 from pipeline.config.emodel import read_emodels
 from pipeline.config.load import Resolved
+from pipeline.config.schema import ContactEdges
 from pipeline.edges.connectome import read_connectome
 from pipeline.edges.contacts import contact_count
 from pipeline.nodes.build import read_tables, source_morphology
@@ -33,6 +34,8 @@ def circuit_size(resolved: Resolved) -> dict[str, int]:
             size["sections"] += 1 if single else len(counts)
             size["segments"] += 1 if single else int(counts.sum())
     for edges in resolved.model.edges.values():
+        if not isinstance(edges, ContactEdges):
+            continue
         path = resolved.path(edges.connectome_folder) / f"{edges.connectome}.csv"
         names = list(tables[edges.source].frame["name"])
         counts = read_connectome(path, names)

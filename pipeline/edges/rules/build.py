@@ -15,6 +15,7 @@ from numba import njit, prange
 
 from pipeline.config.rules import RuleEdges
 from pipeline.edges.rules import plan, synapse
+from pipeline.edges.rules.check import check_rule
 from pipeline.edges.rules.compile import CompiledRule, Side, compile_rule, side_of
 from pipeline.edges.rules.draw import RuleDraw
 from pipeline.edges.rules.tables import Findings
@@ -116,6 +117,9 @@ def compile_network(
     findings = findings or Findings()
     sides = side_of(source, config), side_of(target, config)
     rules = [compile_rule(config, i, seed, *sides, findings) for i in range(len(config.rules))]
+    for i, rule in enumerate(rules):
+        if rule is not None:
+            check_rule(config.rules[i], rule, ("rules", i), findings)
     _check_widths(len(source), len(rules), findings)
     if findings.errors():
         raise ConfigError(findings.errors())
