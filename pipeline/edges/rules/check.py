@@ -102,19 +102,19 @@ def _check_degrees(
     source, target = rule.source.counts(), rule.target.counts()
     allowed = rule.law.amplitude > 0
     pooled = rule.count.shape == (1, 1)
+    own = _own(rule)
     if rule.kind == compiled.TOTAL:
-        rooms = np.outer(source, target).astype(np.float64)
+        rooms, what = np.outer(source, target) - own, "pairs"
         rooms = rooms.sum(keepdims=True) if pooled else rooms
-        what, used = "pairs", rooms >= 0
+        used = np.ones_like(rooms, bool)
     else:
         inward = rule.kind == compiled.INDEGREE
-        partners = (source[:, None] if inward else target[None, :]) * allowed
-        drawing = (target[None, :] if inward else source[:, None]) > 0
+        rooms = np.where(allowed, (source[:, None] if inward else target[None, :]) - (own > 0), 0)
+        used = np.broadcast_to((target[None, :] if inward else source[:, None]) > 0, rooms.shape)
         if pooled:
-            partners = partners.sum(axis=0 if inward else 1, keepdims=True)
-        rooms, used = np.broadcast_arrays(partners, drawing)
-        used = used if not pooled else drawing
-        rooms = np.broadcast_to(rooms, used.shape)
+            axis = 0 if inward else 1
+            rooms = rooms.sum(axis=axis, keepdims=True)
+            used = used.any(axis=axis, keepdims=True)
         what = "sources" if inward else "targets"
     count = np.broadcast_to(np.rint(rule.count), rooms.shape)
     short = used & (count > 0) & ((rooms == 0) | ((count > rooms) & (not rule.multapses)))
@@ -122,3 +122,12 @@ def _check_degrees(
         i, j = np.argwhere(short)[0]
         message = f"{count[i, j]:g} {what} are wanted, {rooms[i, j]:g} can be had"
         findings.add(at, message, "ask for fewer, allow multapses, or widen the selection")
+
+
+def _own(rule: compiled.CompiledRule) -> np.ndarray:
+    """Nodes that are both source and target and may not be paired: int64 [source, target classes]."""
+    own = np.zeros((len(rule.source), len(rule.target)), np.int64)
+    if rule.skip_self:
+        both = np.flatnonzero((rule.source.codes >= 0) & (rule.target.codes >= 0))
+        np.add.at(own, (rule.source.codes[both], rule.target.codes[both]), 1)
+    return own

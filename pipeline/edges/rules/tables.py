@@ -119,9 +119,8 @@ def classify(
         codes[chosen] = 0
         return Classes(codes, pd.DataFrame(index=range(1)))
     rows = frame.loc[chosen, names].apply(_text)
-    groups = rows.groupby(names, sort=True, observed=True)
-    codes[chosen] = groups.ngroup().to_numpy()
-    labels = pd.DataFrame(list(groups.groups), columns=names)
+    codes[chosen] = rows.groupby(names, sort=True).ngroup().to_numpy()
+    labels = rows.drop_duplicates().sort_values(names, ignore_index=True)
     return Classes(codes, labels)
 
 
