@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipeline.config.crosscheck import is_virtual
 from pipeline.config.load import Resolved
+from pipeline.config.rules import RuleEdges
 from pipeline.errors import Problem
 from pipeline.sonata.configs import write_circuit_config
 from pipeline.sonata.layout import CHEMICAL, ELECTRICAL, CircuitPaths, edge_population_name
@@ -13,10 +14,8 @@ from pipeline.sonata.validate import check_circuit, raise_if
 def edge_populations(resolved: Resolved, name: str) -> dict[str, str]:
     """Returns the populations one edge config makes: population name to kind."""
     edges = resolved.model.edges[name]
-    return {
-        edge_population_name(edges.source, edges.target, kind): kind
-        for kind in (CHEMICAL, ELECTRICAL)
-    }
+    kinds = (CHEMICAL,) if isinstance(edges, RuleEdges) else (CHEMICAL, ELECTRICAL)
+    return {edge_population_name(edges.source, edges.target, kind): kind for kind in kinds}
 
 
 def population_type(nodes: object) -> str:

@@ -8,6 +8,7 @@ from pipeline.config.emodel import read_emodel
 from pipeline.config.load import Resolved
 from pipeline.config.problems import where_is
 from pipeline.config.reference import read_reference
+from pipeline.config.schema import ContactEdges
 from pipeline.config.stages import mechanism_folders
 from pipeline.edges.connectome import read_connectome
 from pipeline.errors import PipelineError, Problem
@@ -75,6 +76,8 @@ def _morphologies(resolved: Resolved) -> list[Problem]:
 def _connectomes(resolved: Resolved) -> list[Problem]:
     tables = read_tables(resolved)
     for edges in resolved.model.edges.values():
+        if not isinstance(edges, ContactEdges):
+            continue
         path = resolved.path(edges.connectome_folder) / f"{edges.connectome}.csv"
         names = [*tables[edges.source].frame["name"], *tables[edges.target].frame["name"]]
         read_connectome(path, list(dict.fromkeys(names)))

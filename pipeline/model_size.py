@@ -9,6 +9,7 @@ from pipeline.config.crosscheck import is_virtual
 from pipeline.config.emodel import read_emodels
 from pipeline.config.load import Resolved
 from pipeline.config.placement import PlacedNodes
+from pipeline.config.schema import ContactEdges
 from pipeline.edges.connectome import read_connectome
 from pipeline.edges.contacts import contact_count
 from pipeline.nodes.build import read_tables, source_morphology
@@ -39,6 +40,8 @@ def circuit_size(resolved: Resolved) -> dict[str, int]:
         if isinstance(nodes, PlacedNodes) and not is_virtual(nodes):
             size["cells"] += sum(population_counts(resolved, name).values())
     for edges in resolved.model.edges.values():
+        if not isinstance(edges, ContactEdges):
+            continue
         path = resolved.path(edges.connectome_folder) / f"{edges.connectome}.csv"
         names = list(tables[edges.source].frame["name"])
         counts = read_connectome(path, names)

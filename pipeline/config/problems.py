@@ -70,7 +70,7 @@ def _key_path(loc: tuple[Any, ...], data: Any) -> KeyPath:
             dropped = key in [data[d] for d in DISCRIMINATORS if d in data]
             if dropped:
                 continue
-        if key == "[key]":
+        if key == "[key]" or str(key).startswith("<"):
             continue
         dropped = False
         path.append(key)

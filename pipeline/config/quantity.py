@@ -50,6 +50,7 @@ Celsius = _quantity("degC")
 AxialResistance = _quantity("ohm cm", gt=0)
 Megohms = _quantity("Mohm", gt=0)
 Capacitance = _quantity("uF/cm2", gt=0)
+Velocity = _quantity("um/ms", gt=0)
 PerMillisecond = Annotated[float, WithJsonSchema({"type": "number", "description": "1/ms"})]
 
 Name = Annotated[

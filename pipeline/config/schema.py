@@ -28,6 +28,7 @@ from pipeline.config.quantity import (
     Text,
     TimeStep,
 )
+from pipeline.config.rules import RuleEdges
 
 
 class FixedLength(Strict):
@@ -239,7 +240,7 @@ class ContactEdges(Strict):
     electrical: Electrical
 
 
-Edges = ContactEdges
+Edges = Annotated[ContactEdges | RuleEdges, Field(discriminator="kind")]
 
 
 class ConstantCurrent(Strict):
