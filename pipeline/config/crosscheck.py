@@ -162,10 +162,16 @@ def _check_columns(check: _Check, path: KeyPath, nodes: TableNodes, table: Path)
 def _check_edges(check: _Check) -> None:
     for name, edges in check.model.edges.items():
         path: KeyPath = ("edges", name)
-        tables = [k for k, n in check.model.nodes.items() if isinstance(n, TableNodes)]
-        check.one_of((*path, "source"), edges.source, tables, "node population with cells")
-        check.one_of((*path, "target"), edges.target, tables, "node population with cells")
-        if isinstance(edges, ContactEdges):
+        nodes = check.model.nodes.items()
+        if not isinstance(edges, ContactEdges):
+            # Rules look at attributes and positions only: anything may feed whatever has a membrane.
+            check.one_of((*path, "source"), edges.source, [k for k, _ in nodes], "node population")
+            cells = [k for k, n in nodes if not is_virtual(n)]
+            check.one_of((*path, "target"), edges.target, cells, "node population with cells")
+        else:
+            tables = [k for k, n in nodes if isinstance(n, TableNodes)]
+            check.one_of((*path, "source"), edges.source, tables, "node population with cells")
+            check.one_of((*path, "target"), edges.target, tables, "node population with cells")
             folder = check.file((*path, "connectome_folder"), edges.connectome_folder, folder=True)
             if folder:
                 known = [p.stem for p in folder.glob("*.csv")]
