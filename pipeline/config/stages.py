@@ -12,6 +12,7 @@ from typing import Any
 from pipeline.config.load import Resolved
 from pipeline.config.placement import ImportedNodes, PlacedNodes, PointNodes, Voxels
 from pipeline.config.places import project_roots
+from pipeline.config.rules import RuleEdges
 from pipeline.config.schema import FileCurrent, TableNodes
 from pipeline.errors import ConfigError, Problem
 
@@ -95,6 +96,9 @@ def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
         ]
     if stage == "edges":
         edges = model.edges[name]
+        if isinstance(edges, RuleEdges):
+            files = sorted(_tables_of(resolved.tree["edges"][name]))
+            return [resolved.path(file) for file in files]
         return [resolved.path(edges.connectome_folder) / f"{edges.connectome}.csv"]
     if stage == "simulate":
         inputs = model.simulation[name].inputs.values()
@@ -116,6 +120,16 @@ def _node_files(nodes: object) -> list[str]:
         voxels = [r.file for r in nodes.regions.values() if isinstance(r, Voxels)]
         return [*([nodes.table] if nodes.table else []), *voxels]
     return []
+
+
+def _tables_of(tree: object) -> set[str]:
+    """Returns the files that rules read: every ``table`` or ``file`` at any depth."""
+    if isinstance(tree, list):
+        return set().union(*(_tables_of(entry) for entry in tree))
+    if not isinstance(tree, dict):
+        return set()
+    own = {value for key, value in tree.items() if key in ("table", "file") and value}
+    return own.union(*(_tables_of(value) for value in tree.values()))
 
 
 def _morphology(resolved: Resolved, cell: str) -> Path:

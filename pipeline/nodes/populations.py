@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 
 from pipeline.config.celltypes import TypeSpec, resolve_types
 from pipeline.config.load import Resolved
@@ -40,6 +41,26 @@ def population_counts(resolved: Resolved, name: str) -> dict[tuple[str, str], in
     specs, voxels = placed_types(resolved, name)
     counts = plan_counts(resolved.model.nodes[name], specs, voxels)
     return {(s.name, s.region): n for s, n in zip(specs, counts, strict=True)}
+
+
+def node_frame(resolved: Resolved, name: str) -> pd.DataFrame:
+    """Returns the cells of a placed population without writing them.
+
+    For planning: the same values as the nodes file joined with its types table.
+
+    Returns:
+        One row per node, indexed by node id.
+    """
+    nodes: PlacedNodes = resolved.model.nodes[name]
+    specs, voxels = placed_types(resolved, name)
+    placement = place(nodes, specs, name, resolved.model.seed, voxels)
+    rows = pd.DataFrame([_type_row(nodes, i, s) for i, s in enumerate(specs)])
+    types = rows.iloc[placement.type_ids].reset_index(drop=True)
+    columns = {
+        key: pd.Categorical(values) if values.dtype == object else values
+        for key, values in placement.columns.items()
+    }
+    return types.drop(columns=[c for c in columns if c in types]).assign(**columns)
 
 
 def run_placed(resolved: Resolved, name: str, paths: CircuitPaths) -> tuple[int, Sets]:

@@ -22,6 +22,7 @@ from pipeline.errors import ConfigError, ToolError
 from pipeline.nodes.apportion import apportion
 from pipeline.nodes.build import run_nodes
 from pipeline.nodes.place import place, plan_counts
+from pipeline.nodes.populations import node_frame
 from pipeline.nodes.shapes import VoxelShape
 from pipeline.nodes.streams import TypeStream
 from pipeline.nodes.voxels import read_voxels
@@ -466,3 +467,13 @@ def test_tables_need_cells_in_the_model(tmp_path):
     (folder / "t.csv").write_text("name,emodel\na,b\n")
     with pytest.raises(ConfigError, match="'cells' is missing"):
         load_model(model_file(folder, {"n": {"kind": "table", "table": "t.csv"}}))
+
+
+def test_planned_cells_are_the_written_ones(tmp_path):
+    path = table_model(tmp_path / "m", tuning="equally_spaced")
+    paths, _ = built(path, tmp_path / "out")
+    planned = node_frame(load_model(path), "cells")
+    written = read_nodes(paths.nodes("cells"), "cells")
+    for name in written.columns:
+        assert planned[name].astype(str).tolist() == written[name].astype(str).tolist(), name
+    assert planned["note"][0] == "hello there" and planned["pop_name"].iloc[-1] == "b"

@@ -13,6 +13,7 @@ import pytest
 from scipy.integrate import quad
 
 from pipeline.config.load import list_variants, load_model
+from pipeline.config.stages import stage_files, stage_slice
 from pipeline.nodes.place import place
 from pipeline.nodes.populations import placed_types, population_counts
 
@@ -263,3 +264,13 @@ def test_thalamic_tables_agree_with_the_release():
         assert entry["probability"] == float(row["probability"])
         assert entry["sON_ratio"] == float(row["sustained_on"])
         assert entry["N_syn"] == int(row["n_syn"])
+
+
+def test_the_workflow_knows_the_files_of_each_stage(full):
+    def names(stage, name=""):
+        return [path.name for path in stage_files(full, stage, name)]
+
+    assert names("nodes") == ["populations.csv", "lgn_units.csv"]
+    tables = ["connections.csv", "kinetics.csv", "placement.csv", "weights.csv"]
+    assert names("edges", "recurrent") == tables and names("edges", "background") == []
+    assert "seed" in stage_slice(full, "nodes")
