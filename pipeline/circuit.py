@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pipeline.config.crosscheck import is_virtual
 from pipeline.config.load import Resolved
-from pipeline.config.schema import VirtualNodes
+from pipeline.config.rules import RuleEdges
 from pipeline.errors import Problem
 from pipeline.sonata.configs import write_circuit_config
 from pipeline.sonata.layout import CHEMICAL, ELECTRICAL, CircuitPaths, edge_population_name
@@ -16,10 +17,13 @@ from pipeline.sonata.validate import check_circuit, raise_if
 def edge_populations(resolved: Resolved, name: str) -> dict[str, str]:
     """Returns the populations one edge config makes: population name to kind."""
     edges = resolved.model.edges[name]
-    return {
-        edge_population_name(edges.source, edges.target, kind): kind
-        for kind in (CHEMICAL, ELECTRICAL)
-    }
+    kinds = (CHEMICAL,) if isinstance(edges, RuleEdges) else (CHEMICAL, ELECTRICAL)
+    return {edge_population_name(edges.source, edges.target, kind): kind for kind in kinds}
+
+
+def population_type(nodes: object) -> str:
+    """Returns the SONATA type of a population: virtual, biophysical or that of its point cells."""
+    return "virtual" if is_virtual(nodes) else getattr(nodes, "model_type", "biophysical")
 
 
 def _require(path: Path, verb: str) -> None:
@@ -45,10 +49,7 @@ def run_circuit(resolved: Resolved, paths: CircuitPaths) -> list[Problem]:
     for name in resolved.model.edges:
         for population in edge_populations(resolved, name):
             _require(paths.edges(population), "edges")
-    nodes = {
-        name: {"type": "virtual" if isinstance(entry, VirtualNodes) else "biophysical"}
-        for name, entry in resolved.model.nodes.items()
-    }
+    nodes = {name: {"type": population_type(entry)} for name, entry in resolved.model.nodes.items()}
     edges = {
         population: {"type": kind}
         for name in resolved.model.edges

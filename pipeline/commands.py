@@ -134,8 +134,8 @@ def nodes(options: argparse.Namespace) -> None:
     from pipeline.nodes.build import run_nodes
 
     resolved, paths = _open_stage(options)
-    for name, table in run_nodes(resolved, paths).items():
-        print(f"{paths.nodes(name)}  {len(table.frame)} cells")
+    for name, count in run_nodes(resolved, paths).items():
+        print(f"{paths.nodes(name)}  {count} cells")
 
 
 def edges(options: argparse.Namespace) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pipeline.cells.morphology import read_morphology
 from pipeline.cells.stage import reference_values
+from pipeline.config.crosscheck import is_virtual
 from pipeline.config.emodel import read_emodel
 from pipeline.config.load import Resolved
 from pipeline.config.problems import where_is
 from pipeline.config.reference import read_reference
-from pipeline.config.schema import TableNodes
+from pipeline.config.schema import ContactEdges, TableNodes
 from pipeline.config.stages import mechanism_folders
 from pipeline.config.tables import read_csv
 from pipeline.config.yaml_lines import Document, KeyPath, nearest
@@ -44,6 +45,8 @@ def check_mechanisms(resolved: Resolved) -> list[Problem]:
     for folder in mechanism_folders(resolved):
         available |= describe_set(folder)
     used: dict[str, list[str]] = {}
+    if resolved.model.cells is None:
+        return []
     folder = resolved.path(resolved.model.cells.emodels)
     problems: list[Problem] = []
     for path in sorted(folder.glob("*.yaml")):
@@ -87,9 +90,8 @@ def _cells(resolved: Resolved) -> list[Problem]:
             continue
         try:
             problems += check_cells(resolved, read_tables(resolved)[name])
-        except (
-            PipelineError
-        ):  # of the table, told already; its morphologies can be read all the same
+        except PipelineError:
+            # The table's own problems are told already; its morphologies can be read all the same.
             for cell in _column(resolved, nodes, nodes.morphology_column):
                 problems += _morphology(resolved, cell)
     return problems
@@ -114,7 +116,8 @@ def _column(resolved: Resolved, nodes: TableNodes, column: str) -> list[str]:
 
 def _protocols(resolved: Resolved) -> list[Problem]:
     problems: list[Problem] = []
-    for protocol in resolved.model.cells.protocols.values():
+    cells = resolved.model.cells
+    for protocol in cells.protocols.values() if cells else ():
         problems += _morphology(resolved, protocol.cell)
         try:
             reference_values(resolved, protocol)
@@ -126,6 +129,8 @@ def _protocols(resolved: Resolved) -> list[Problem]:
 def _connectomes(resolved: Resolved) -> list[Problem]:
     problems: list[Problem] = []
     for edges in resolved.model.edges.values():
+        if not isinstance(edges, ContactEdges):
+            continue
         path = resolved.path(edges.connectome_folder) / f"{edges.connectome}.csv"
         ends = (resolved.model.nodes[edges.source], resolved.model.nodes[edges.target])
         try:
@@ -139,7 +144,7 @@ def _connectomes(resolved: Resolved) -> list[Problem]:
 def _reference(resolved: Resolved) -> list[Problem]:
     if resolved.model.reference:
         read_reference(resolved.path(resolved.model.reference))
-    nodes = resolved.model.nodes.values()
-    if not any(isinstance(entry, TableNodes) for entry in nodes):
-        return [Problem(resolved.origin(("nodes",)), "no population has cells", "add kind: table")]
+    if all(is_virtual(entry) for entry in resolved.model.nodes.values()):
+        hint = "add kind: table or placed"
+        return [Problem(resolved.origin(("nodes",)), "no population has cells", hint)]
     return []

@@ -5,11 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.cells.morphology import read_morphology, segment_counts
+from pipeline.config.crosscheck import is_virtual
 from pipeline.config.emodel import read_emodels
 from pipeline.config.load import Resolved
+from pipeline.config.placement import PlacedNodes
+from pipeline.config.schema import ContactEdges
 from pipeline.edges.connectome import read_connectome
 from pipeline.edges.contacts import contact_count
 from pipeline.nodes.build import read_tables, source_morphology
+from pipeline.nodes.populations import population_counts
 
 
 def circuit_size(resolved: Resolved) -> dict[str, int]:
@@ -21,7 +25,7 @@ def circuit_size(resolved: Resolved) -> dict[str, int]:
         PipelineError: If a table, e-model or morphology is wrong.
     """
     cells = resolved.model.cells
-    emodels = read_emodels(resolved.path(cells.emodels))
+    emodels = read_emodels(resolved.path(cells.emodels)) if cells else {}
     size = {"cells": 0, "sections": 0, "segments": 0, "chemical": 0, "gap_halves": 0}
     tables = read_tables(resolved)
     for table in tables.values():
@@ -32,7 +36,12 @@ def circuit_size(resolved: Resolved) -> dict[str, int]:
             single = cells.level == "single_compartment"
             size["sections"] += 1 if single else len(counts)
             size["segments"] += 1 if single else int(counts.sum())
+    for name, nodes in resolved.model.nodes.items():
+        if isinstance(nodes, PlacedNodes) and not is_virtual(nodes):
+            size["cells"] += sum(population_counts(resolved, name).values())
     for edges in resolved.model.edges.values():
+        if not isinstance(edges, ContactEdges):
+            continue
         path = resolved.path(edges.connectome_folder) / f"{edges.connectome}.csv"
         names = list(tables[edges.source].frame["name"])
         counts = read_connectome(path, names)

@@ -35,7 +35,7 @@ def run_clamps(resolved: Resolved, paths: CircuitPaths, library: Path | None) ->
     Raises:
         PipelineError: With the problems of all protocols.
     """
-    protocols = resolved.model.cells.protocols
+    protocols = resolved.model.cells.protocols if resolved.model.cells else {}
     jobs = [_job(resolved, name, protocol, paths, library) for name, protocol in protocols.items()]
     problems: list[Problem] = []
     with ThreadPoolExecutor(max_workers=2) as pool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from pipeline.config.celltypes import resolve_types
+from pipeline.config.placement import ImportedNodes, PlacedNodes, Voxels
 from pipeline.config.places import inside
 from pipeline.config.problems import where_is
 from pipeline.config.schema import ContactEdges, FileCurrent, Model, TableNodes, VirtualNodes
@@ -18,6 +20,7 @@ class _Check:
     def __init__(self, model: Model, folder: Path, document: Document):
         self.model, self.folder, self.document = model, folder, document
         self.problems: list[Problem] = []
+        self.node_sets = list(model.nodes)
 
     def report(self, path: KeyPath, message: str, hint: str = "") -> None:
         self.problems.append(Problem(where_is(path, self.document), message, hint))
@@ -52,6 +55,7 @@ def check_references(model: Model, folder: Path, document: Document) -> list[Pro
         All problems found.
     """
     check = _Check(model, folder, document)
+    _check_variant(check)
     _check_cells(check)
     _check_nodes(check)
     _check_edges(check)
@@ -60,17 +64,20 @@ def check_references(model: Model, folder: Path, document: Document) -> list[Pro
     return check.problems
 
 
-def node_set_names(model: Model) -> list[str]:
-    """Returns every population and node set a simulation may name."""
-    names = list(model.nodes)
-    for nodes in model.nodes.values():
-        if isinstance(nodes, TableNodes):
-            names += nodes.sets
-    return names
+def is_virtual(nodes: object) -> bool:
+    """Says whether a population has no membrane."""
+    kind = getattr(nodes, "model_type", None)
+    return isinstance(nodes, VirtualNodes) or kind == "virtual"
 
 
 def _check_cells(check: _Check) -> None:
     cells = check.model.cells
+    if cells is None:
+        for name, nodes in check.model.nodes.items():
+            if isinstance(nodes, TableNodes):
+                message = f"key 'cells' is missing; nodes {name!r} of kind table need it"
+                check.report(("nodes", name), message, "add it")
+        return
     check.file(("cells", "morphologies", "path"), cells.morphologies.path, folder=True)
     emodels = check.file(("cells", "emodels"), cells.emodels, folder=True)
     known = [path.stem for path in emodels.glob("*.yaml")] if emodels else []
@@ -84,6 +91,9 @@ def _check_cells(check: _Check) -> None:
         if not start < stop <= protocol.duration:
             message = f"window {start:g} to {stop:g} ms does not lie in the step"
             check.report((*path, "window"), message, f"the step lasts {protocol.duration:g} ms")
+
+
+def _check_variant(check: _Check) -> None:
     if check.model.default_variant:
         variants = [p.stem for p in (check.folder / "variants").glob("*.yaml")]
         name = check.model.default_variant
@@ -99,10 +109,40 @@ def _check_nodes(check: _Check) -> None:
             fed = check.model.nodes.get(nodes.feeds)
             if isinstance(fed, TableNodes):
                 check.one_of((*path, "set"), nodes.set, fed.sets, f"node set of {nodes.feeds}")
-            continue
-        table = check.file((*path, "table"), nodes.table)
-        if table:
-            _check_columns(check, path, nodes, table)
+        elif isinstance(nodes, PlacedNodes):
+            _check_placed(check, name, nodes)
+        elif isinstance(nodes, ImportedNodes):
+            check.file((*path, "file"), nodes.file)
+            if nodes.types:
+                check.file((*path, "types"), nodes.types)
+        else:
+            table = check.file((*path, "table"), nodes.table)
+            if table and isinstance(nodes, TableNodes):
+                check.node_sets += nodes.sets
+                _check_columns(check, path, nodes, table)
+
+
+def _check_placed(check: _Check, name: str, nodes: PlacedNodes) -> None:
+    """Checks files and types; collects the node sets that the population will have."""
+    path: KeyPath = ("nodes", name)
+    table = check.file((*path, "table"), nodes.table) if nodes.table else None
+    for key, region in nodes.regions.items():
+        if isinstance(region, Voxels):
+            check.file((*path, "regions", key, "file"), region.file)
+    if nodes.table and table is None:
+        return
+    try:
+        specs = resolve_types(nodes, table, lambda p: where_is((*path, *p), check.document))
+    except ConfigError as error:
+        check.problems += error.problems
+        return
+    for key in nodes.sets:
+        own = {"cell_type": "name", "region": "region"}.get(key)
+        values = {getattr(s, own) if own else s.labels.get(key, "") for s in specs} - {""}
+        for value in sorted(values & set(check.node_sets)):
+            message = f"{key} {value!r} is the name of another node set"
+            check.report((*path, "sets"), message, "rename one of them")
+        check.node_sets += sorted(values)
 
 
 def _check_columns(check: _Check, path: KeyPath, nodes: TableNodes, table: Path) -> None:
@@ -122,10 +162,16 @@ def _check_columns(check: _Check, path: KeyPath, nodes: TableNodes, table: Path)
 def _check_edges(check: _Check) -> None:
     for name, edges in check.model.edges.items():
         path: KeyPath = ("edges", name)
-        tables = [k for k, n in check.model.nodes.items() if isinstance(n, TableNodes)]
-        check.one_of((*path, "source"), edges.source, tables, "node population with cells")
-        check.one_of((*path, "target"), edges.target, tables, "node population with cells")
-        if isinstance(edges, ContactEdges):
+        nodes = check.model.nodes.items()
+        if not isinstance(edges, ContactEdges):
+            # Rules look at attributes and positions only: anything may feed whatever has a membrane.
+            check.one_of((*path, "source"), edges.source, [k for k, _ in nodes], "node population")
+            cells = [k for k, n in nodes if not is_virtual(n)]
+            check.one_of((*path, "target"), edges.target, cells, "node population with cells")
+        else:
+            tables = [k for k, n in nodes if isinstance(n, TableNodes)]
+            check.one_of((*path, "source"), edges.source, tables, "node population with cells")
+            check.one_of((*path, "target"), edges.target, tables, "node population with cells")
             folder = check.file((*path, "connectome_folder"), edges.connectome_folder, folder=True)
             if folder:
                 known = [p.stem for p in folder.glob("*.csv")]
@@ -133,8 +179,8 @@ def _check_edges(check: _Check) -> None:
 
 
 def _check_simulations(check: _Check) -> None:
-    known = node_set_names(check.model)
-    virtual = [k for k, n in check.model.nodes.items() if isinstance(n, VirtualNodes)]
+    known = check.node_sets
+    virtual = [k for k, n in check.model.nodes.items() if is_virtual(n)]
     for name, simulation in check.model.simulation.items():
         path: KeyPath = ("simulation", name)
         for key, stimulus in simulation.inputs.items():

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pipeline.config.yaml_lines import Document, KeyPath, dotted, nearest
 from pipeline.errors import Problem
 
-DISCRIMINATORS = ("kind", "rule", "law")
+DISCRIMINATORS = ("kind", "rule", "law", "shape")
 _HINTS = {
     "int": "write a whole number",
     "float": "write a number without a unit",
@@ -70,7 +70,7 @@ def _key_path(loc: tuple[Any, ...], data: Any) -> KeyPath:
             dropped = key in [data[d] for d in DISCRIMINATORS if d in data]
             if dropped:
                 continue
-        if key == "[key]":
+        if key == "[key]" or str(key).startswith("<"):
             continue
         dropped = False
         path.append(key)

@@ -40,6 +40,8 @@ TimeStep = _quantity("ms", gt=0)
 Millivolts = _quantity("mV")
 Microns = _quantity("um", gt=0)
 Distance = _quantity("um", ge=0)
+Coordinate = _quantity("um")
+CellDensity = _quantity("1/mm3", ge=0)
 Nanoamps = _quantity("nA")
 Microsiemens = _quantity("uS", ge=0)
 Density = _quantity("S/cm2", ge=0)
@@ -48,6 +50,7 @@ Celsius = _quantity("degC")
 AxialResistance = _quantity("ohm cm", gt=0)
 Megohms = _quantity("Mohm", gt=0)
 Capacitance = _quantity("uF/cm2", gt=0)
+Velocity = _quantity("um/ms", gt=0)
 PerMillisecond = Annotated[float, WithJsonSchema({"type": "number", "description": "1/ms"})]
 
 Name = Annotated[

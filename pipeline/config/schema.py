@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from pipeline.config.placement import ImportedNodes, PlacedNodes, PointNodes
 from pipeline.config.quantity import (
     Celsius,
     Distance,
@@ -27,6 +28,7 @@ from pipeline.config.quantity import (
     Text,
     TimeStep,
 )
+from pipeline.config.rules import RuleEdges
 
 
 class FixedLength(Strict):
@@ -146,7 +148,10 @@ class VirtualNodes(Strict):
     set: Name = Field(description="Node set within that population.")
 
 
-Nodes = Annotated[TableNodes | VirtualNodes, Field(discriminator="kind")]
+Nodes = Annotated[
+    TableNodes | VirtualNodes | PlacedNodes | PointNodes | ImportedNodes,
+    Field(discriminator="kind"),
+]
 
 
 class Constant(Strict):
@@ -235,7 +240,7 @@ class ContactEdges(Strict):
     electrical: Electrical
 
 
-Edges = ContactEdges
+Edges = Annotated[ContactEdges | RuleEdges, Field(discriminator="kind")]
 
 
 class ConstantCurrent(Strict):
@@ -357,7 +362,7 @@ class Model(Strict):
         default_factory=list, description="Sets below mechanisms/, or folders of the model."
     )
     compiler: Literal["exact", "fast"] = Field("exact", description="Flags for the mechanisms.")
-    cells: Cells
+    cells: Cells | None = Field(None, description="Needed by nodes of kind table.")
     nodes: dict[Name, Nodes] = Field(min_length=1)
     edges: dict[Name, Edges] = Field(default_factory=dict)
     simulation: dict[Name, Simulation] = Field(default_factory=dict)

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config.load import Resolved
+from pipeline.config.placement import ImportedNodes, PlacedNodes, PointNodes, Voxels
 from pipeline.config.places import project_roots
+from pipeline.config.rules import RuleEdges
 from pipeline.config.schema import FileCurrent, TableNodes
 from pipeline.errors import ConfigError, Problem
 
@@ -24,7 +26,7 @@ def stage_slice(resolved: Resolved, stage: str, name: str = "") -> dict[str, Any
         name: Which edge config, run or protocol, for stages that have several.
     """
     tree = resolved.tree
-    cells = {key: value for key, value in tree["cells"].items() if key != "protocols"}
+    cells = {k: value for k, value in (tree["cells"] or {}).items() if k != "protocols"}
     slices: dict[str, Any] = {
         "compile": {key: tree[key] for key in ("mechanisms", "compiler")},
         "cells": {"cells": tree["cells"]},
@@ -35,6 +37,8 @@ def stage_slice(resolved: Resolved, stage: str, name: str = "") -> dict[str, Any
         "analyse": {key: tree[key] for key in ("analysis", "reference", "nodes", "edges", "cells")},
         "report": tree,
     }
+    if any(isinstance(nodes, PlacedNodes) for nodes in resolved.model.nodes.values()):
+        slices["nodes"]["seed"] = tree["seed"]
     if slices["simulate"]["simulation"]:
         # Results do not depend on ranks; neither may the decision to run again.
         run = dict(slices["simulate"]["simulation"])
@@ -71,7 +75,7 @@ def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
     model = resolved.model
     if stage == "compile":
         return [p for folder in mechanism_folders(resolved) for p in sorted(folder.glob("*.mod"))]
-    if stage == "cells":
+    if stage == "cells" and model.cells:
         references = [p.reference for p in model.cells.protocols.values() if p.reference]
         cells = {protocol.cell for protocol in model.cells.protocols.values()}
         return [
@@ -80,15 +84,21 @@ def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
             *(_morphology(resolved, cell) for cell in sorted(cells)),
         ]
     if stage == "nodes":
-        tables = [n.table for n in model.nodes.values() if isinstance(n, TableNodes)]
+        tables = [path for nodes in model.nodes.values() for path in _node_files(nodes)]
+        files = [resolved.path(table) for table in tables]
+        if model.cells is None:
+            return files
         library = resolved.path(model.cells.morphologies.path)
         return [
-            *(resolved.path(table) for table in tables),
+            *files,
             *sorted(resolved.path(model.cells.emodels).glob("*.yaml")),
             *sorted(library.glob(f"*.{model.cells.morphologies.format}")),
         ]
     if stage == "edges":
         edges = model.edges[name]
+        if isinstance(edges, RuleEdges):
+            files = sorted(_tables_of(resolved.tree["edges"][name]))
+            return [resolved.path(file) for file in files]
         return [resolved.path(edges.connectome_folder) / f"{edges.connectome}.csv"]
     if stage == "simulate":
         inputs = model.simulation[name].inputs.values()
@@ -98,6 +108,28 @@ def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
         named = [model.reference, correlation.reference if correlation else None]
         return [resolved.path(path) for path in named if path]
     return []
+
+
+def _node_files(nodes: object) -> list[str]:
+    """Returns the files one population is made from."""
+    if isinstance(nodes, TableNodes | PointNodes):
+        return [nodes.table]
+    if isinstance(nodes, ImportedNodes):
+        return [path for path in (nodes.file, nodes.types) if path]
+    if isinstance(nodes, PlacedNodes):
+        voxels = [r.file for r in nodes.regions.values() if isinstance(r, Voxels)]
+        return [*([nodes.table] if nodes.table else []), *voxels]
+    return []
+
+
+def _tables_of(tree: object) -> set[str]:
+    """Returns the files that rules read: every ``table`` or ``file`` at any depth."""
+    if isinstance(tree, list):
+        return set().union(*(_tables_of(entry) for entry in tree))
+    if not isinstance(tree, dict):
+        return set()
+    own = {value for key, value in tree.items() if key in ("table", "file") and value}
+    return own.union(*(_tables_of(value) for value in tree.values()))
 
 
 def _morphology(resolved: Resolved, cell: str) -> Path:

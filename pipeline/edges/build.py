@@ -1,4 +1,4 @@
-"""Stage ``edges``: contacts of every pair, as SONATA edges."""
+"""Stage ``edges``: contacts of every pair, or edges from rules, as SONATA edges."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from scipy.spatial.distance import cdist
 
 from pipeline.cells.morphology import Segments, read_morphology, segment_counts, segments_of
 from pipeline.config.load import Resolved
+from pipeline.config.rules import RuleEdges
 from pipeline.config.schema import ContactEdges, FixedLength, Receptor
 from pipeline.edges.connectome import read_connectome
 from pipeline.edges.contacts import (
@@ -45,6 +46,11 @@ def run_edges(resolved: Resolved, name: str, paths: CircuitPaths) -> dict[str, i
         CircuitError: If the nodes are missing.
     """
     edges = resolved.model.edges[name]
+    if isinstance(edges, RuleEdges):
+        # The sampler's compiler loads slowly; other models need not wait for it.
+        from pipeline.edges.rules.stage import run_rules
+
+        return run_rules(resolved, name, paths)
     source = read_nodes(paths.nodes(edges.source), edges.source)
     target = read_nodes(paths.nodes(edges.target), edges.target)
     suffix = resolved.model.cells.morphologies.format

@@ -12,6 +12,7 @@ from pipeline.config.emodel import EModel, read_emodels
 from pipeline.config.load import Resolved
 from pipeline.config.schema import TableNodes, VirtualNodes
 from pipeline.errors import ConfigError, MorphologyError, PipelineError, Problem
+from pipeline.nodes.populations import WRITERS
 from pipeline.nodes.table import NodeTable, read_nodes_table
 from pipeline.runtime import atomic_path, progress, write_json
 from pipeline.sonata.configs import write_node_sets, write_types
@@ -19,7 +20,7 @@ from pipeline.sonata.layout import CircuitPaths
 from pipeline.sonata.write import write_nodes
 
 
-def run_nodes(resolved: Resolved, paths: CircuitPaths) -> dict[str, NodeTable]:
+def run_nodes(resolved: Resolved, paths: CircuitPaths) -> dict[str, int]:
     """Writes all node populations of a model.
 
     Args:
@@ -27,10 +28,10 @@ def run_nodes(resolved: Resolved, paths: CircuitPaths) -> dict[str, NodeTable]:
         paths: Where the circuit goes.
 
     Returns:
-        The cells of each table population.
+        The number of nodes of each population.
 
     Raises:
-        ConfigError: If tables or e-models are wrong.
+        ConfigError: If tables, e-models or placements are wrong.
         MorphologyError: If morphologies are missing or damaged; all of them at once.
     """
     tables = read_tables(resolved)
@@ -38,6 +39,7 @@ def run_nodes(resolved: Resolved, paths: CircuitPaths) -> dict[str, NodeTable]:
     if problems:
         raise MorphologyError(list(dict.fromkeys(problems)))
     sets: dict[str, object] = {}
+    counts = {name: len(table.frame) for name, table in tables.items()}
     for name, table in tables.items():
         positions = _write_components(resolved, table, paths)
         _write_cells(resolved, name, table, positions, paths)
@@ -46,7 +48,10 @@ def run_nodes(resolved: Resolved, paths: CircuitPaths) -> dict[str, NodeTable]:
             key: {"population": name, "node_id": ids.tolist()} for key, ids in table.sets.items()
         }
     for name, nodes in resolved.model.nodes.items():
-        if isinstance(nodes, VirtualNodes):
+        if writer := WRITERS.get(type(nodes)):
+            counts[name], own = writer(resolved, name, paths)
+            sets |= own
+        elif isinstance(nodes, VirtualNodes):
             fed = tables[nodes.feeds].sets[nodes.set]
             names = tables[nodes.feeds].frame["name"].to_numpy()[fed]
             columns = {"name": names, "target_node_id": fed.astype(np.uint64)}
@@ -54,8 +59,9 @@ def run_nodes(resolved: Resolved, paths: CircuitPaths) -> dict[str, NodeTable]:
             kind = {"node_type_id": 0, "model_type": "virtual", "feeds": nodes.feeds}
             write_types(paths.node_types(name), [kind])
             sets[name] = {"population": name}
+            counts[name] = len(fed)
     write_node_sets(paths.node_sets, sets)
-    return tables
+    return counts
 
 
 def read_tables(resolved: Resolved) -> dict[str, NodeTable]:
@@ -68,7 +74,8 @@ def read_tables(resolved: Resolved) -> dict[str, NodeTable]:
     problems: list[Problem] = []
     emodels: dict[str, EModel] | None = None
     try:
-        emodels = read_emodels(resolved.path(resolved.model.cells.emodels))
+        cells = resolved.model.cells
+        emodels = read_emodels(resolved.path(cells.emodels)) if cells else {}
     except ConfigError as error:
         problems += error.problems
     for name, nodes in resolved.model.nodes.items():

@@ -26,8 +26,8 @@ rule cells:
         stage_files(RESOLVED, "cells"),
         mechanisms=PATHS.mechanisms,
     output:
-        [PATHS.analysis(f"clamp_{name}") for name in MODEL.cells.protocols],
-        [PATHS.analysis(f"clamp_{name}_traces") for name in MODEL.cells.protocols],
+        [PATHS.analysis(f"clamp_{name}") for name in PROTOCOLS],
+        [PATHS.analysis(f"clamp_{name}_traces") for name in PROTOCOLS],
     log:
         PATHS.log("cells"),
     benchmark:

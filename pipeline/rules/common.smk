@@ -17,6 +17,7 @@ try:
 except PipelineError as error:
     sys.exit("\n".join(f"error: {problem}" for problem in error.problems))
 MODEL = RESOLVED.model
+PROTOCOLS = list(MODEL.cells.protocols) if MODEL.cells else []
 OUT = str(config.get("out", "circuits"))
 PATHS = CircuitPaths(Path(OUT) / MODEL.name / MODEL.variant)
 ENVIRONMENT = "../envs/sonatina.yaml"

@@ -10,7 +10,7 @@ rule analysis:
             for name, run in MODEL.simulation.items()
             for key in run.record
         ],
-        [PATHS.analysis(f"clamp_{name}") for name in MODEL.cells.protocols],
+        [PATHS.analysis(f"clamp_{name}") for name in PROTOCOLS],
     output:
         PATHS.analysis("verdicts"),
         PATHS.analysis("metrics"),

@@ -6,7 +6,7 @@ options, so that equal input gives equal bytes.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -18,8 +18,8 @@ from pipeline.runtime import atomic_path
 from pipeline.sonata import layout
 
 CHUNK_ROWS = 1 << 16
-BLOCK_ROWS = 1 << 22
-"""Rows held in memory at once while an index is built."""
+FLUSH_CHUNKS = 16
+"""Chunks that are written at once; fixed, so that bytes do not depend on the blocks appended."""
 
 
 def sonata_file(path: str | Path) -> h5py.File:
@@ -46,7 +46,7 @@ def _as_column(name: str, values: object) -> np.ndarray:
     wanted = np.dtype(layout.DTYPES.get(name, array.dtype))
     if array.dtype.kind == "b":
         wanted = np.dtype("uint8")
-    if wanted.kind == "u" and array.size and array.min() < 0:
+    if wanted.kind == "u" and array.dtype.kind != "u" and array.size and array.min() < 0:
         raise CircuitError(f"column {name!r} holds {array.min()}; expected no negative number")
     return array.astype(wanted, copy=False)
 
@@ -136,6 +136,9 @@ class EdgeWriter:
         n_target: Number of nodes in the target population.
         units: Units that replace or extend those of ``layout.UNITS``.
         chunk_rows: Rows per HDF5 chunk; small populations want small chunks.
+        index_bytes: Memory for the runs of an index; ``index.BAND_BYTES`` when None.
+        indices: False leaves the indices out, for files that are only joined to others.
+        attributes: HDF5 attributes of the population.
 
     Raises:
         CircuitError: On ids outside the populations, blocks out of order, differing columns.
@@ -152,6 +155,9 @@ class EdgeWriter:
         *,
         units: Mapping[str, str] | None = None,
         chunk_rows: int = CHUNK_ROWS,
+        index_bytes: int | None = None,
+        indices: bool = True,
+        attributes: Mapping[str, str] | None = None,
     ):
         self._stack = ExitStack()
         self._where = f"edges of {population!r}"
@@ -160,17 +166,24 @@ class EdgeWriter:
         self._chunk = (max(1, min(chunk_rows, CHUNK_ROWS)),)
         self._columns: dict[str, np.dtype] | None = None
         self._last = (0, 0)
+        self._index_bytes, self._indices = index_bytes, indices
+        self._pending: dict[str, np.ndarray] = {}
+        self._waiting = 0
         self.n_edges = 0
         with ExitStack() as stack:
             temporary = stack.enter_context(atomic_path(path))
             self._file = stack.enter_context(sonata_file(temporary))
             self._root = self._file.create_group(f"edges/{population}")
             self._group = self._root.create_group(layout.GROUP)
+            self._root.attrs.update(attributes or {})
             names = {layout.SOURCE_IDS: source_population, layout.TARGET_IDS: target_population}
             for name, nodes in names.items():
                 self._create(self._root, name, "u8").attrs[layout.POPULATION_ATTRIBUTE] = nodes
             self._create(self._root, layout.EDGE_TYPE, "i8")
-            self._create(self._root, "edge_group_index", "u8", compression="gzip", shuffle=True)
+            self._create(
+                self._root, "edge_group_index", "u8",
+                compression="gzip", compression_opts=1, shuffle=True,
+            )  # fmt: skip
             # All rows lie in group 0, the fill value: chunks never written cost nothing.
             self._create(self._root, "edge_group_id", "u4")
             self._stack = stack.pop_all()
@@ -206,23 +219,57 @@ class EdgeWriter:
         self._create_columns(table)
         if not len(types):
             return
-        order = np.lexsort((source, target))
-        first, last = ((int(target[i]), int(source[i])) for i in (order[0], order[-1]))
+        if not _is_sorted(source, target):
+            order = np.lexsort((source, target))
+            rows = {name: values[order] for name, values in rows.items()}
+            types = types[order]
+        source, target = rows[layout.SOURCE_IDS], rows[layout.TARGET_IDS]
+        first, last = ((int(target[i]), int(source[i])) for i in (0, -1))
         if self.n_edges and first < self._last:
             raise CircuitError(
                 f"{self._where}: a block starts at (target, source) {first} after {self._last}; "
                 "append blocks in ascending order"
             )
         self._last = last
-        index = np.arange(self.n_edges, self.n_edges + len(types), dtype=np.uint64)
-        self._extend(layout.SOURCE_IDS, source[order])
-        self._extend(layout.TARGET_IDS, target[order])
-        self._extend(layout.EDGE_TYPE, types[order])
-        self._extend("edge_group_index", index)
-        self._root["edge_group_id"].resize((self.n_edges + len(types),))
-        for name, values in table.items():
-            self._extend(f"{layout.GROUP}/{name}", values[order])
         self.n_edges += len(types)
+        ids = (layout.SOURCE_IDS, layout.TARGET_IDS)
+        paths = {n if n in ids else f"{layout.GROUP}/{n}": v for n, v in rows.items()}
+        self._buffer({**paths, layout.EDGE_TYPE: types})
+
+    def _buffer(self, rows: Mapping[str, np.ndarray]) -> None:
+        """Collects rows and writes them in pieces of one size."""
+        piece = FLUSH_CHUNKS * self._chunk[0]
+        n = len(rows[layout.EDGE_TYPE])
+        low = 0
+        while low < n:
+            step = min(piece - self._waiting, n - low)
+            part = {name: values[low : low + step] for name, values in rows.items()}
+            low += step
+            if step == piece:
+                self._write(part)
+                continue
+            for name, values in part.items():
+                if name not in self._pending:
+                    self._pending[name] = np.empty(piece, values.dtype)
+                self._pending[name][self._waiting : self._waiting + step] = values
+            self._waiting += step
+            if self._waiting == piece:
+                self._flush()
+
+    def _flush(self) -> None:
+        waiting, self._waiting = self._waiting, 0
+        if waiting:
+            self._write({name: values[:waiting] for name, values in self._pending.items()})
+
+    def _write(self, rows: Mapping[str, np.ndarray]) -> None:
+        types = self._root[layout.EDGE_TYPE]
+        start, stop = len(types), len(types) + len(rows[layout.EDGE_TYPE])
+        index = np.arange(start, stop, dtype=np.uint64)
+        for name, values in {**rows, "edge_group_index": index}.items():
+            dataset = self._root[name]
+            dataset.resize((stop,))
+            dataset[start:] = values
+        self._root["edge_group_id"].resize((stop,))
 
     def _ids(self, name: str, ids: np.ndarray) -> np.ndarray:
         ids = np.asarray(ids)
@@ -245,17 +292,19 @@ class EdgeWriter:
         elif found != self._columns:
             raise CircuitError(f"{self._where}: a block has {found}; expected {self._columns}")
 
-    def _extend(self, name: str, values: np.ndarray) -> None:
-        dataset = self._root[name]
-        dataset.resize((self.n_edges + len(values),))
-        dataset[self.n_edges :] = values
-
     def close(self) -> None:
         """Builds both indices and puts the file in its place."""
+        # Numba loads slowly and only edges need it.
+        from pipeline.sonata.index import write_index
+
         with self._stack:
-            for index, ids in layout.INDICES.items():
+            self._flush()
+            self._pending.clear()
+            for index, ids in layout.INDICES.items() if self._indices else ():
                 group = self._root.create_group(f"indices/{index}")
-                _write_index(group, self._root[ids], self._sizes[ids])
+                write_index(
+                    group, self._root[ids], self._sizes[ids], band_bytes=self._index_bytes
+                )
 
     def __enter__(self) -> EdgeWriter:
         return self
@@ -265,6 +314,12 @@ class EdgeWriter:
             self.close()
         else:
             self._stack.__exit__(*failure)
+
+
+def _is_sorted(source: np.ndarray, target: np.ndarray) -> bool:
+    """Whether rows ascend by (target, source)."""
+    later, same = target[1:] > target[:-1], target[1:] == target[:-1]
+    return bool((later | (same & (source[1:] >= source[:-1]))).all())
 
 
 def write_edges(
@@ -292,60 +347,3 @@ def write_edges(
     names = (population, source_population, target_population)
     with EdgeWriter(path, *names, n_source, n_target, units=units, chunk_rows=rows) as writer:
         writer.append(source_ids, target_ids, edge_type_ids, columns)
-
-
-def iterate_runs(ids: h5py.Dataset | np.ndarray, block: int) -> Iterator[tuple[np.ndarray, ...]]:
-    """Yields runs of consecutive rows with one id, as (id, first row, last row + 1) arrays.
-
-    Reads ``block`` rows at a time; a run is never cut where two blocks meet.
-
-    Args:
-        ids: uint64 [n].
-        block: Rows to hold at once.
-    """
-    opened, last = 0, None
-    for low in range(0, len(ids), block):
-        part = ids[low : low + block]
-        starts = np.flatnonzero(part[1:] != part[:-1]) + 1
-        if last is None or part[0] == last:
-            last = part[0]
-        else:
-            starts = np.concatenate(([0], starts))
-        bounds = np.concatenate(([opened], starts + low)).astype(np.uint64)
-        values = np.concatenate(([last], part[starts])).astype(np.uint64)
-        yield values[:-1], bounds[:-1], bounds[1:]
-        opened, last = int(bounds[-1]), values[-1]
-    if last is not None:
-        yield tuple(np.array([value], np.uint64) for value in (last, opened, len(ids)))
-
-
-def _write_index(
-    group: h5py.Group, ids: h5py.Dataset, n_nodes: int, block: int | None = None
-) -> None:
-    """Writes the two-level index from node id to its edges.
-
-    Runs are counted per node first; then, band of nodes by band of nodes, they are collected,
-    sorted and written, so that no more than about ``block`` runs are in memory.
-    """
-    block = block or BLOCK_ROWS
-    counts = np.zeros(n_nodes, np.int64)
-    for values, _, _ in iterate_runs(ids, block):
-        counts += np.bincount(values.astype(np.int64), minlength=n_nodes)
-    ends = np.cumsum(counts)
-    total = int(ends[-1]) if n_nodes else 0
-    ranges = np.column_stack((ends - counts, ends)).astype(np.uint64)
-    name, alias = layout.INDEX_NAMES
-    group.create_dataset(name, data=ranges, track_times=False)
-    group[alias] = group[name]
-    edges = group.create_dataset(layout.INDEX_EDGES, (total, 2), "u8", track_times=False)
-    low = written = 0
-    while written < total:
-        high = max(low + 1, int(np.searchsorted(ends, written + block, side="right")))
-        band = [
-            np.array(run)[:, (run[0] >= low) & (run[0] < high)] for run in iterate_runs(ids, block)
-        ]
-        runs = np.concatenate(band, axis=1)
-        runs = runs[:, np.argsort(runs[0], kind="stable")]
-        edges[written : written + runs.shape[1]] = runs[1:].T
-        written += runs.shape[1]
-        low = high

@@ -10,6 +10,7 @@ from pipeline.errors import CircuitError
 from pipeline.runtime import file_hash
 from pipeline.sonata import layout, read, write
 from pipeline.sonata.configs import write_node_sets, write_types
+from pipeline.sonata.index import write_index
 from pipeline.sonata.reports import (
     ReportWriter,
     read_report,
@@ -53,7 +54,7 @@ def test_index_agrees_with_naive_reference(tmp_path_factory, pairs, block):
         root = handle["edges/a__b__chemical"]
         for (index, ids), n in zip(layout.INDICES.items(), (5, 7), strict=True):
             again = root.create_group(f"again_{index}")
-            write._write_index(again, root[ids], n, block)
+            write_index(again, root[ids], n, block, 16 * block)
             expected = _naive_index(root[ids][:], n)
             for group in (root["indices"][index], again):
                 assert group["node_id_to_ranges"][:].tolist() == expected[0]

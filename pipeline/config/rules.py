@@ -1,0 +1,376 @@
+"""Schema of ``kind: rules`` edges: who connects to whom, and with which synapses.
+
+A rule selects sources and targets, multiplies the factors under ``connect`` (or sets a number of
+edges), and describes the synapses. Any number may instead be a table by classes of source and target.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from pipeline.config.quantity import (
+    Distance,
+    Microns,
+    Milliseconds,
+    Name,
+    Probability,
+    RelativeFile,
+    Strict,
+    Text,
+    TimeStep,
+    Velocity,
+)
+
+Scalar = bool | int | float | str
+Selection = dict[str, Scalar | list[Scalar]]
+Metric = Literal["lateral", "vertical", "3d"]
+
+
+class PairTable(Strict):
+    """A value for each class of sources and class of targets; exactly one of table and values.
+
+    A wide CSV has the source class in the first column and one column per target class; a long one
+    has the columns ``source``, ``target`` and the one named by ``column``, where ``*`` stands for
+    every class and later lines win. Empty cells are pairs without a value.
+    """
+
+    table: RelativeFile | None = Field(None, description="CSV, relative to the model.")
+    column: str | None = Field(None, description="Column of a long table; None: a wide table.")
+    values: dict[str, dict[str, float | str]] | None = Field(
+        None, description="Source class to target class to value; * is every class."
+    )
+    source_by: str = Field(description="Attribute that gives the class of a source.")
+    target_by: str = Field(description="Attribute that gives the class of a target.")
+    default: float | str | None = Field(None, description="Value of pairs that are not listed.")
+    scale: float = Field(1.0, description="Factor on every number of the table.")
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> PairTable:
+        if (self.table is None) == (self.values is None):
+            raise ValueError("give either table or values")
+        return self
+
+
+def _tag(value: Any) -> str:
+    # Angle brackets tell config.problems that this is no key of the file.
+    return "<table>" if isinstance(value, (dict, PairTable)) else "<value>"
+
+
+def _by_pair(kind: Any) -> Any:
+    members = Annotated[kind, Tag("<value>")] | Annotated[PairTable, Tag("<table>")]
+    return Annotated[members, Discriminator(_tag)]
+
+
+Number = Annotated[float, Field(allow_inf_nan=False)]
+PairNumber = _by_pair(Number)
+PairProbability = _by_pair(Probability)
+PairMicrons = _by_pair(Microns)
+PairDistance = _by_pair(Distance)
+PairMilliseconds = _by_pair(Milliseconds)
+PairText = _by_pair(Scalar)
+PairCount = _by_pair(Annotated[float, Field(ge=0, allow_inf_nan=False)])
+
+
+class ProbabilityFactor(Strict):
+    """A probability, the same for all or by classes; pairs without a value are not connected."""
+
+    law: Literal["probability"]
+    value: PairProbability
+
+
+class GaussianFactor(Strict):
+    """exp(-(d/s)^2) or exp(-d^2/(2 s^2)).
+
+    With ``mean_within`` the probability factors of the rule are means over targets that near; they
+    become peak values by A / [(s/R)^2 (1 - exp(-(R/s)^2))], clipped to 1 (Billeh et al. 2020; s in
+    the ``sigma2`` convention).
+    """
+
+    law: Literal["gaussian"]
+    sigma: PairMicrons
+    convention: Literal["sigma2", "2sigma2"] = Field(description="What the exponent divides by.")
+    metric: Metric = "lateral"
+    mean_within: Microns | None = None
+
+
+class ExponentialFactor(Strict):
+    """exp(-d / length)."""
+
+    law: Literal["exponential"]
+    length: PairMicrons
+    metric: Metric = "lateral"
+
+
+class LinearFactor(Strict):
+    """1 - d / reach, 0 beyond."""
+
+    law: Literal["linear"]
+    reach: PairMicrons
+    metric: Metric = "lateral"
+
+
+class BoxFactor(Strict):
+    """1 from ``low`` to ``high``, both included, 0 elsewhere."""
+
+    law: Literal["box"]
+    low: PairDistance = 0.0
+    high: PairMicrons
+    metric: Metric = "lateral"
+
+
+class TuningFactor(Strict):
+    """The published like-to-like rule B1 + G d of the orientation difference d in 0..90 degrees.
+
+    B1 = 2/(1 + B), G = (B B1 - B1)/90, so that the mean over d is 1. Where the amplitude times the
+    larger end exceeds 1, that end is lowered to 1/amplitude and the other raised by as much. Pairs
+    without a ratio have no tuning (Billeh et al. 2020).
+    """
+
+    law: Literal["tuning"]
+    ratio: PairNumber = Field(description="B: probability at 90 over that at 0 degrees.")
+
+
+class TuningBellFactor(Strict):
+    """floor + (1 - floor) exp(-(d/width)^2) of the tuning difference d in degrees."""
+
+    law: Literal["tuning_bell"]
+    width: PairNumber
+    floor: PairNumber = 0.0
+    fold: Literal[90, 180] = Field(90, description="90: orientation; 180: direction.")
+
+
+class LogisticFactor(Strict):
+    """1 / (1 + exp(-(intercept + a d + b t))), d in um and t in degrees."""
+
+    law: Literal["logistic"]
+    intercept: PairNumber
+    distance: PairNumber = Field(0.0, description="Coefficient per um.")
+    tuning: PairNumber = Field(0.0, description="Coefficient per degree of tuning difference.")
+    metric: Metric = "lateral"
+    fold: Literal[90, 180] = 90
+
+
+class FixedIndegree(Strict):
+    """Each target draws this many sources, in proportion to the other factors.
+
+    A table by classes gives the number from each class of sources; a number is drawn from all.
+    """
+
+    law: Literal["fixed_indegree"]
+    count: PairCount
+    multapses: bool = False
+
+
+class FixedOutdegree(Strict):
+    """Each source draws this many targets; otherwise as ``fixed_indegree``."""
+
+    law: Literal["fixed_outdegree"]
+    count: PairCount
+    multapses: bool = False
+
+
+class FixedTotal(Strict):
+    """This many edges between uniformly drawn pairs; takes no other factors.
+
+    A table by classes gives the number for each pair of classes.
+    """
+
+    law: Literal["fixed_total"]
+    count: PairCount
+    multapses: bool = False
+
+
+class OneToOne(Strict):
+    """The first selected source to the first selected target, and so on."""
+
+    law: Literal["one_to_one"]
+
+
+class AllToAll(Strict):
+    """Every source to every target."""
+
+    law: Literal["all_to_all"]
+
+
+class TableConnect(Strict):
+    """Pairs listed in a file of ids within the populations.
+
+    CSV or Parquet: columns ``source``, ``target`` and, if wanted, ``nsyns``, ``weight`` and
+    ``delay``, which replace the synapse law. NPZ: a SciPy sparse matrix [sources, targets]; its
+    entries are counts of synapses.
+    """
+
+    law: Literal["table"]
+    file: RelativeFile
+
+
+Factor = (
+    ProbabilityFactor | GaussianFactor | ExponentialFactor | LinearFactor | BoxFactor
+    | TuningFactor | TuningBellFactor | LogisticFactor
+)  # fmt: skip
+Degree = FixedIndegree | FixedOutdegree | FixedTotal
+Listed = OneToOne | AllToAll | TableConnect
+Connect = Annotated[Factor | Degree | Listed, Field(discriminator="law")]
+
+
+class ConstantValue(Strict):
+    """The same value for every edge of a class pair."""
+
+    law: Literal["constant"]
+    value: PairNumber
+
+
+class LognormalValue(Strict):
+    """Log-normal with given mean and standard deviation of the values themselves."""
+
+    law: Literal["lognormal"]
+    mean: PairNumber
+    sd: PairNumber
+
+
+class NormalValue(Strict):
+    """Normal, drawn again until between low and high."""
+
+    law: Literal["normal"]
+    mean: PairNumber
+    sd: PairNumber
+    low: PairNumber = 0.0
+    high: PairNumber = 1e30
+
+
+class UniformInteger(Strict):
+    """Whole numbers from low to high, both included."""
+
+    law: Literal["uniform_integer"]
+    low: int = Field(ge=0)
+    high: int = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> UniformInteger:
+        if self.low > self.high:
+            raise ValueError(f"low ({self.low}) is above high ({self.high})")
+        return self
+
+
+class PoissonValue(Strict):
+    """Poisson number plus a constant."""
+
+    law: Literal["poisson"]
+    mean: PairNumber = Field(description="Mean of the Poisson part, at most 500.")
+    plus: int = Field(1, ge=0)
+
+
+class DistanceDelay(Strict):
+    """offset + d / velocity."""
+
+    law: Literal["distance"]
+    velocity: Velocity
+    offset: PairMilliseconds = 0.0
+    metric: Metric = "3d"
+
+
+class DirectionWeight(Strict):
+    """The published weight rule: times exp(-(D/width)^2) of the direction difference D.
+
+    Where ``phase`` is 1, also times exp(-u^2/2) (5.5/4 - (11/1680) fold90(th)) with th the target's
+    angle and u the retinotopic offset along it (Billeh et al. 2020). Pairs without a width keep
+    their weight.
+    """
+
+    width: PairNumber = Field(description="Degrees.")
+    phase: PairNumber = 0.0
+    degrees_per_um: tuple[Number, Number] = Field(
+        (0.07, 0.04), description="Visual field per cortical distance along both lateral axes."
+    )
+
+
+class SignBy(Strict):
+    """Sign of a synapse by an attribute of its source."""
+
+    by: str
+    excitatory: list[Scalar] = Field(min_length=1)
+    inhibitory: list[Scalar] = Field(min_length=1)
+
+
+class Synapse(Strict):
+    """What an edge carries; constants of a class pair go to the edge types table."""
+
+    nsyns: Annotated[ConstantValue | UniformInteger | PoissonValue, Field(discriminator="law")] = (
+        ConstantValue(law="constant", value=1.0)
+    )
+    weight: Annotated[
+        ConstantValue | LognormalValue | NormalValue, Field(discriminator="law")
+    ] = ConstantValue(law="constant", value=1.0)
+    weight_kind: Literal["conductance", "current", "factor"] = Field(
+        "factor", description="conductance: never negative; current: negative where inhibitory."
+    )
+    direction: DirectionWeight | None = None
+    delay: Annotated[
+        ConstantValue | DistanceDelay | LognormalValue | NormalValue, Field(discriminator="law")
+    ] = ConstantValue(law="constant", value=1.0)
+    min_delay: TimeStep | None = Field(None, description="Smaller delays are raised to it.")
+    sign: Literal["excitatory", "inhibitory"] | SignBy | None = None
+    sections: PairText | None = Field(None, description="Target section types, e.g. dend+apic.")
+    distance_min: PairDistance | None = Field(None, description="Path distance from the soma.")
+    distance_max: PairDistance | None = None
+    columns: dict[str, PairText] = Field(
+        default_factory=dict, description="Further edge type columns: kinetics, template, erev."
+    )
+
+
+class Select(Strict):
+    """Attribute values that sources and targets must have; all nodes when empty."""
+
+    source: Selection = Field(default_factory=dict)
+    target: Selection = Field(default_factory=dict)
+
+
+class Rule(Strict):
+    """One rule; its name enters the random keys, so renaming it redraws its edges."""
+
+    name: Name
+    description: Text = ""
+    select: Select = Select()
+    connect: list[Connect] = Field(min_length=1)
+    autapses: bool = False
+    synapse: Synapse = Synapse()
+
+    @model_validator(mode="after")
+    def _laws_mix(self) -> Rule:
+        laws = [law.law for law in self.connect]
+        whole = [law for law in self.connect if not isinstance(law, Factor)]
+        if len(whole) > 1:
+            raise ValueError(f"{', '.join(law.law for law in whole)} cannot stand in one rule")
+        alone = [law for law in whole if isinstance(law, FixedTotal | OneToOne | TableConnect)]
+        if alone and len(laws) > 1:
+            raise ValueError(f"{alone[0].law} takes no other factors")
+        if any(isinstance(law, GaussianFactor) and law.mean_within for law in self.connect):
+            if "probability" not in laws:
+                raise ValueError("mean_within needs a probability factor")
+        return self
+
+
+class RuleEdges(Strict):
+    """Edges from rules, the same for any number of threads, blocks and parts."""
+
+    kind: Literal["rules"]
+    source: Name
+    target: Name
+    rules: list[Rule] = Field(min_length=1)
+    depth_axis: Literal["x", "y", "z"] = Field("y", description="Axis vertical to the surface.")
+    angle: str = Field("tuning_angle", description="Node attribute of the tuning angle, degrees.")
+    memory: Annotated[float, Field(gt=0.05, le=4096)] = Field(
+        2.0, description="GiB the builder may fill with edges and indices."
+    )
+    parts: int = Field(1, ge=1, le=10_000, description="Target ranges that are built apart.")
+    distance: bool = Field(False, description="Also write the soma distance of every edge, um.")
+
+    @model_validator(mode="after")
+    def _names(self) -> RuleEdges:
+        names = [rule.name for rule in self.rules]
+        doubled = sorted({name for name in names if names.count(name) > 1})
+        if doubled:
+            raise ValueError(f"rule names stand twice: {', '.join(doubled)}")
+        return self

@@ -1,0 +1,1 @@
+"""Connectivity from rules: sampled in work proportional to edges, the same for any split."""

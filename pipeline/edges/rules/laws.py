@@ -1,0 +1,233 @@
+"""Probability of a pair: factors that multiply, as numba functions and as plain NumPy.
+
+A rule is an amplitude per class pair times factors. Every factor is monotone in distance and in the
+difference of tuning angles, which gives exact bounds over a box of sources.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+GAUSSIAN, EXPONENTIAL, LINEAR, BOX, TUNING_LINEAR, TUNING_BELL, LOGISTIC = range(7)
+LATERAL, VERTICAL, FULL = range(3)
+METRICS = {"lateral": LATERAL, "vertical": VERTICAL, "3d": FULL}
+AXES = {LATERAL: (0, 2), VERTICAL: (1,), FULL: (0, 1, 2)}
+WIDTH = 5
+"""Parameters per factor; their meaning stands in ``_factor``."""
+_SLACK = 1e-9
+"""Widening of bounds, so that rounding never puts a probability above its bound."""
+
+
+class Law(NamedTuple):
+    """Connection probability of one rule.
+
+    Attributes:
+        codes: int64 [factors]. Kind of each factor.
+        metrics: int64 [factors]. Distance each factor looks at.
+        params: float64 [source classes, target classes, factors, WIDTH].
+        amplitude: float64 [source classes, target classes]. 0: the pair is never connected.
+    """
+
+    codes: np.ndarray
+    metrics: np.ndarray
+    params: np.ndarray
+    amplitude: np.ndarray
+
+    def swapped(self) -> Law:
+        """The same law seen from the target: classes change places."""
+        params = np.ascontiguousarray(self.params.transpose(1, 0, 2, 3))
+        return self._replace(params=params, amplitude=np.ascontiguousarray(self.amplitude.T))
+
+    def axes(self) -> tuple[int, ...]:
+        """Coordinates that matter for any factor."""
+        codes = zip(self.codes, self.metrics, strict=True)
+        metrics = {int(m) for c, m in codes if c not in (TUNING_LINEAR, TUNING_BELL)}
+        return tuple(sorted({axis for metric in metrics for axis in AXES[metric]}))
+
+
+@njit(cache=True, inline="always")
+def angle_between(a, b):
+    """Difference of two angles folded to 0..180 degrees."""
+    d = abs(a - b) % 360.0
+    return 360.0 - d if d > 180.0 else d
+
+
+@njit(cache=True, inline="always")
+def fold(angle, limit):
+    """Folds 0..180 degrees to 0..90 when ``limit`` is 90 (orientation instead of direction)."""
+    return 180.0 - angle if angle > limit else angle
+
+
+@njit(cache=True, inline="always")
+def distance(metric, dx, dy, dz):
+    """Lateral, vertical or full distance, um."""
+    if metric == LATERAL:
+        return math.sqrt(dx * dx + dz * dz)
+    if metric == VERTICAL:
+        return abs(dy)
+    return math.sqrt(dx * dx + dy * dy + dz * dz)
+
+
+@njit(cache=True, inline="always")
+def _factor(code, params, cs, ct, f, d, angle):
+    """One factor at distance ``d`` (um) and angle 0..180 (deg), with p = params[cs, ct, f].
+
+    GAUSSIAN p = s: exp(-(d/s)^2). EXPONENTIAL s: exp(-d/s). LINEAR s: 1 - d/s, at least 0.
+    BOX low, high: 1 inside. TUNING_LINEAR b1, g: b1 + g * angle90 (Billeh et al. 2020).
+    TUNING_BELL width, floor, limit: floor + (1 - floor) exp(-(angle/width)^2).
+    LOGISTIC intercept, slope of d, slope of angle, limit: 1 / (1 + exp(-x)).
+    A parameter p[4] of 1 switches the factor off for this pair of classes.
+    """
+    # Elements are read one by one: a slice would count references, which costs more than the law.
+    if params[cs, ct, f, 4] == 1.0:
+        return 1.0
+    p0 = params[cs, ct, f, 0]
+    if code == GAUSSIAN:
+        r = d / p0
+        return math.exp(-r * r)
+    if code == EXPONENTIAL:
+        return math.exp(-d / p0)
+    if code == LINEAR:
+        return max(0.0, 1.0 - d / p0)
+    p1 = params[cs, ct, f, 1]
+    if code == BOX:
+        return 1.0 if p0 <= d <= p1 else 0.0
+    if code == TUNING_LINEAR:
+        return p0 + p1 * fold(angle, 90.0)
+    p2 = params[cs, ct, f, 2]
+    if code == TUNING_BELL:
+        r = fold(angle, p2) / p0
+        return p1 + (1.0 - p1) * math.exp(-r * r)
+    x = p0 + p1 * d + p2 * fold(angle, params[cs, ct, f, 3])
+    return 1.0 / (1.0 + math.exp(-x))
+
+
+@njit(cache=True)
+def pair_probability(law, cs, ct, dx, dy, dz, angle):
+    """Probability that a pair is connected, clipped to 1.
+
+    Args:
+        law: The rule's law.
+        cs: Class of the source.
+        ct: Class of the target.
+        dx: Lateral offset, um; ``dz`` likewise.
+        dy: Vertical offset, um.
+        dz: See ``dx``.
+        angle: Difference of tuning angles, 0..180 degrees.
+    """
+    codes, metrics, params = law.codes, law.metrics, law.params
+    p = law.amplitude[cs, ct]
+    for f in range(len(codes)):
+        if p == 0.0:
+            break
+        d = distance(metrics[f], dx, dy, dz)
+        p *= _factor(codes[f], params, cs, ct, f, d, angle)
+    return min(p, 1.0)
+
+
+@njit(cache=True, inline="always")
+def _best_angle(code, params, cs, ct, f):
+    """The angle at which a factor is largest."""
+    if code == TUNING_LINEAR and params[cs, ct, f, 1] > 0.0:
+        return 90.0
+    if code == LOGISTIC and params[cs, ct, f, 2] > 0.0:
+        return params[cs, ct, f, 3]
+    return 0.0
+
+
+@njit(cache=True)
+def box_bounds(law, boxes, box, cs, ct, x, y, z):
+    """Largest and smallest probability over a box, both at the most favourable angle.
+
+    The second one tells the sampler how much a split of the box would gain; a split does not narrow
+    angles, hence the favourable angle in both.
+
+    Args:
+        law: The rule's law.
+        boxes: float64 [boxes, 6]. Lower and upper corners, um.
+        box: Which box.
+        cs: Class of the sources in the box.
+        ct: Class of the target.
+        x: Coordinates of the target, um; ``y`` and ``z`` likewise.
+        y: See ``x``.
+        z: See ``x``.
+    """
+    codes, metrics, params = law.codes, law.metrics, law.params
+    near = far = law.amplitude[cs, ct]
+    if near == 0.0:
+        return 0.0, 0.0
+    nx, fx = _interval(x, boxes[box, 0], boxes[box, 3])
+    ny, fy = _interval(y, boxes[box, 1], boxes[box, 4])
+    nz, fz = _interval(z, boxes[box, 2], boxes[box, 5])
+    for f in range(len(codes)):
+        code = codes[f]
+        low = distance(metrics[f], nx, ny, nz) * (1.0 - _SLACK)
+        high = distance(metrics[f], fx, fy, fz) * (1.0 + _SLACK)
+        if code == BOX and params[cs, ct, f, 4] != 1.0:
+            p0, p1 = params[cs, ct, f, 0], params[cs, ct, f, 1]
+            near *= 1.0 if low <= p1 and high >= p0 else 0.0
+            far *= 1.0 if p0 <= low and high <= p1 else 0.0
+            continue
+        angle = _best_angle(code, params, cs, ct, f)
+        a = _factor(code, params, cs, ct, f, low, angle)
+        b = _factor(code, params, cs, ct, f, high, angle)
+        near *= max(a, b)
+        far *= min(a, b)
+    near *= 1.0 + _SLACK
+    return min(near, 1.0), min(far, near)
+
+
+@njit(cache=True, inline="always")
+def _interval(x, low, high):
+    near = max(0.0, low - x, x - high)
+    return near, max(high - x, x - low)
+
+
+def pair_probabilities(
+    law: Law, cs: np.ndarray, ct: np.ndarray, offset: np.ndarray, angle: np.ndarray
+) -> np.ndarray:
+    """NumPy twin of ``pair_probability``, written apart from it as the tests' oracle.
+
+    Args:
+        law: The rule's law.
+        cs: int64 [n]. Source classes; -1 gives probability 0.
+        ct: int64 [n]. Target classes.
+        offset: float64 [n, 3]. Target minus source, um.
+        angle: float64 [n]. Difference of tuning angles, 0..180 degrees.
+
+    Returns:
+        float64 [n].
+    """
+    outside = (cs < 0) | (ct < 0)
+    cs, ct = np.maximum(cs, 0), np.maximum(ct, 0)
+    p = law.amplitude[cs, ct].copy()
+    square = offset**2
+    distances = (
+        np.sqrt(square[:, 0] + square[:, 2]), np.abs(offset[:, 1]), np.sqrt(square.sum(axis=1)),
+    )  # fmt: skip
+    for f, code in enumerate(law.codes):
+        q = law.params[cs, ct, f].T
+        d = distances[law.metrics[f]]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            if code == GAUSSIAN:
+                factor = np.exp(-((d / q[0]) ** 2))
+            elif code == EXPONENTIAL:
+                factor = np.exp(-d / q[0])
+            elif code == LINEAR:
+                factor = np.clip(1 - d / q[0], 0, None)
+            elif code == BOX:
+                factor = (q[0] <= d) & (d <= q[1])
+            elif code == TUNING_LINEAR:
+                factor = q[0] + q[1] * np.minimum(angle, 180 - angle)
+            elif code == TUNING_BELL:
+                folded = np.where(angle > q[2], 180 - angle, angle)
+                factor = q[1] + (1 - q[1]) * np.exp(-((folded / q[0]) ** 2))
+            else:
+                folded = np.where(angle > q[3], 180 - angle, angle)
+                factor = 1 / (1 + np.exp(-(q[0] + q[1] * d + q[2] * folded)))
+        p *= np.where(q[4] == 1, 1, factor)
+    return np.where(outside, 0.0, np.minimum(p, 1.0))

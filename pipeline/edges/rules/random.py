@@ -1,0 +1,98 @@
+"""Counter-based random numbers: each draw is a pure function of seed, rule, pair and purpose.
+
+Philox-4x32-10 of Salmon et al. 2011 (SC'11, "Parallel random numbers: as easy as 1, 2, 3"). The
+key holds seed and rule, the counter (source, target, purpose, index); nothing depends on the order
+in which pairs are visited, so threads, blocks and parts cannot change an edge.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+
+import numpy as np
+from numba import njit
+
+ACCEPT, STREAM, OUTWARD, NSYNS, WEIGHT, DELAY = 1, 2, 3, 4, 5, 6
+"""Purposes: the third counter word."""
+
+_M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
+_W0, _W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
+_MASK, _HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
+_SCALE = 1.0 / 9007199254740992.0
+
+
+def rule_key(seed: int, name: str) -> np.ndarray:
+    """Returns the Philox key of one rule: uint64 [2], each word below 2**32.
+
+    The name, not its place in the list, enters, so that adding a rule leaves the others alone.
+    """
+    digest = hashlib.blake2b(f"rule/{seed}/{name}".encode(), digest_size=8).digest()
+    return np.frombuffer(digest, "<u4").astype(np.uint64)
+
+
+@njit(cache=True, inline="always")
+def _round(c0, c1, c2, c3, k0, k1):
+    p0, p1 = _M0 * c0, _M1 * c2
+    return (p1 >> _HALF) ^ c1 ^ k0, p1 & _MASK, (p0 >> _HALF) ^ c3 ^ k1, p0 & _MASK
+
+
+@njit(cache=True)
+def philox(k0, k1, c0, c1, c2, c3):
+    """Philox-4x32-10: uint64 words below 2**32 in, four such words out."""
+    for _ in range(10):
+        c0, c1, c2, c3 = _round(c0, c1, c2, c3, k0, k1)
+        k0, k1 = (k0 + _W0) & _MASK, (k1 + _W1) & _MASK
+    return c0, c1, c2, c3
+
+
+@njit(cache=True)
+def uniforms(key, a, b, purpose, index):
+    """Two independent uniforms in [0, 1) with 53 bits, for counter (a, b, purpose, index).
+
+    Args:
+        key: uint64 [2].
+        a: Usually the source id, below 2**32.
+        b: Usually the target id, below 2**32.
+        purpose: One of the purposes above.
+        index: Number of the draw, or of the repeated edge of a pair.
+    """
+    w0, w1, w2, w3 = philox(
+        key[0], key[1], np.uint64(a), np.uint64(b), np.uint64(purpose), np.uint64(index)
+    )
+    first = ((w0 << _HALF) | w1) >> np.uint64(11)
+    second = ((w2 << _HALF) | w3) >> np.uint64(11)
+    return first * _SCALE, second * _SCALE
+
+
+@njit(cache=True)
+def exponential(key, b, purpose, index):
+    """A unit exponential of the stream that belongs to node ``b``."""
+    u, _ = uniforms(key, index >> 32, b, purpose, index & 0xFFFFFFFF)
+    return -math.log1p(-u)
+
+
+@njit(cache=True)
+def normal(key, a, b, purpose, index):
+    """A standard normal (Box and Muller 1958)."""
+    u, v = uniforms(key, a, b, purpose, index)
+    return math.sqrt(-2.0 * math.log1p(-u)) * math.cos(2.0 * math.pi * v)
+
+
+def uniforms_array(
+    key: np.ndarray, a: np.ndarray, b: np.ndarray, purpose: int, index: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """NumPy twin of ``uniforms`` for arrays of counters; the tests hold both together."""
+    a, b = np.broadcast_arrays(np.asarray(a, np.uint64), np.asarray(b, np.uint64))
+    c0, c1 = a.copy(), b.copy()
+    c2, c3 = np.full_like(c0, purpose), np.full_like(c0, index)
+    k0, k1 = key
+    for _ in range(10):
+        p0, p1 = _M0 * c0, _M1 * c2
+        c0, c1, c2, c3 = (p1 >> _HALF) ^ c1 ^ k0, p1 & _MASK, (p0 >> _HALF) ^ c3 ^ k1, p0 & _MASK
+        k0, k1 = (k0 + _W0) & _MASK, (k1 + _W1) & _MASK
+    shift = np.uint64(11)
+    return (
+        (((c0 << _HALF) | c1) >> shift) * _SCALE,
+        (((c2 << _HALF) | c3) >> shift) * _SCALE,
+    )

@@ -1,0 +1,151 @@
+"""Writes populations of placed, listed and imported cells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from pipeline.config.celltypes import TypeSpec, resolve_types
+from pipeline.config.load import Resolved
+from pipeline.config.placement import ImportedNodes, PlacedNodes, PointNodes, Voxels
+from pipeline.nodes.listed import read_imported, read_points
+from pipeline.nodes.place import Placement, place, plan_counts
+from pipeline.nodes.shapes import VoxelShape
+from pipeline.nodes.voxels import read_voxels
+from pipeline.sonata.configs import write_types
+from pipeline.sonata.layout import CircuitPaths
+from pipeline.sonata.write import write_nodes
+
+Sets = dict[str, object]
+
+
+def placed_types(resolved: Resolved, name: str) -> tuple[list[TypeSpec], dict[str, VoxelShape]]:
+    """Returns the node types of a placed population and the voxels of its regions.
+
+    Raises:
+        ConfigError: If the type table or a voxel file is wrong.
+        ToolError: If voxel regions need a package that is not there.
+    """
+    nodes: PlacedNodes = resolved.model.nodes[name]
+    table = resolved.path(nodes.table) if nodes.table else None
+    specs = resolve_types(nodes, table, lambda path: resolved.origin(("nodes", name, *path)))
+    regions = nodes.regions.items()
+    files = {key: region.file for key, region in regions if isinstance(region, Voxels)}
+    return specs, {key: read_voxels(resolved.path(file)) for key, file in files.items()}
+
+
+def population_counts(resolved: Resolved, name: str) -> dict[tuple[str, str], int]:
+    """Returns the cells that will be placed, by (cell type, region)."""
+    specs, voxels = placed_types(resolved, name)
+    counts = plan_counts(resolved.model.nodes[name], specs, voxels)
+    return {(s.name, s.region): n for s, n in zip(specs, counts, strict=True)}
+
+
+def node_frame(resolved: Resolved, name: str) -> pd.DataFrame:
+    """Returns the cells of a placed population without writing them.
+
+    For planning: the same values as the nodes file joined with its types table.
+
+    Returns:
+        One row per node, indexed by node id.
+    """
+    nodes: PlacedNodes = resolved.model.nodes[name]
+    specs, voxels = placed_types(resolved, name)
+    placement = place(nodes, specs, name, resolved.model.seed, voxels)
+    rows = pd.DataFrame([_type_row(nodes, i, s) for i, s in enumerate(specs)])
+    types = rows.iloc[placement.type_ids].reset_index(drop=True)
+    columns = {
+        key: pd.Categorical(values) if values.dtype == object else values
+        for key, values in placement.columns.items()
+    }
+    return types.drop(columns=[c for c in columns if c in types]).assign(**columns)
+
+
+def run_placed(resolved: Resolved, name: str, paths: CircuitPaths) -> tuple[int, Sets]:
+    """Places and writes one population.
+
+    Returns:
+        Its number of cells, and its node sets.
+
+    Raises:
+        ConfigError: If the types, regions or distances cannot be.
+    """
+    nodes: PlacedNodes = resolved.model.nodes[name]
+    specs, voxels = placed_types(resolved, name)
+    placement = place(nodes, specs, name, resolved.model.seed, voxels)
+    units = dict.fromkeys("xy", "degree") if placement.degrees else {}
+    units |= {"tuning_angle": "degree", "rotation_angle_yaxis": "radian"}
+    texts = [key for key, values in placement.columns.items() if values.dtype == object]
+    ids = placement.type_ids
+    write_nodes(paths.nodes(name), name, placement.columns, ids, library=texts, units=units)
+    write_types(paths.node_types(name), [_type_row(nodes, i, s) for i, s in enumerate(specs)])
+    return len(ids), _placed_sets(nodes, name, placement)
+
+
+def _type_row(nodes: PlacedNodes, index: int, spec: TypeSpec) -> dict[str, object]:
+    region = nodes.regions[spec.region]
+    row = {
+        "node_type_id": index,
+        "model_type": region.model_type or nodes.model_type,
+        "model_template": region.model_template or nodes.model_template,
+        "pop_name": spec.name,
+    }
+    return row | {key: text or None for key, text in spec.attributes.items() if key not in row}
+
+
+def _placed_sets(nodes: PlacedNodes, name: str, placement: Placement) -> Sets:
+    sets: Sets = {name: {"population": name}}
+    for key in nodes.sets:
+        for value in np.unique(placement.columns[key].astype(str)):
+            if value:
+                sets[str(value)] = {"population": name, key: str(value)}
+    return sets
+
+
+def run_points(resolved: Resolved, name: str, paths: CircuitPaths) -> tuple[int, Sets]:
+    """Writes a population whose cells and positions stand in a table.
+
+    Returns:
+        Its number of cells, and its node sets.
+    """
+    nodes: PointNodes = resolved.model.nodes[name]
+    columns, types = read_points(resolved.path(nodes.table), nodes)
+    index = {text: i for i, text in enumerate(types)}
+    ids = np.array([index[text] for text in columns["cell_type"]], np.int64)
+    texts = [key for key, values in columns.items() if values.dtype == object]
+    write_nodes(paths.nodes(name), name, columns, ids, library=texts)
+    rows = [
+        {
+            "node_type_id": i,
+            "model_type": nodes.model_type,
+            "model_template": nodes.model_template,
+            "pop_name": text,
+        }
+        for text, i in index.items()
+    ]
+    write_types(paths.node_types(name), rows)
+    return len(ids), {name: {"population": name}}
+
+
+def run_imported(resolved: Resolved, name: str, paths: CircuitPaths) -> tuple[int, Sets]:
+    """Takes over a population of a SONATA file.
+
+    Returns:
+        Its number of cells, and its node sets.
+    """
+    nodes: ImportedNodes = resolved.model.nodes[name]
+    types = resolved.path(nodes.types) if nodes.types else None
+    columns, dynamics, ids, rows = read_imported(resolved.path(nodes.file), types, nodes, name)
+    write_nodes(paths.nodes(name), name, columns, ids, dynamics=dynamics)
+    write_types(paths.node_types(name), rows)
+    return len(ids), {name: {"population": name}}
+
+
+WRITERS: dict[type, Callable[[Resolved, str, CircuitPaths], tuple[int, Sets]]] = {
+    PlacedNodes: run_placed,
+    PointNodes: run_points,
+    ImportedNodes: run_imported,
+}
+"""How each kind of population without morphologies is written."""
