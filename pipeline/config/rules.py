@@ -22,6 +22,7 @@ from pipeline.config.quantity import (
     TimeStep,
     Velocity,
 )
+from pipeline.config.retinotopic import RetinotopicConnect
 
 Scalar = bool | int | float | str
 Selection = dict[str, Scalar | list[Scalar]]
@@ -211,7 +212,8 @@ Factor = (
     | TuningFactor | TuningBellFactor | LogisticFactor
 )  # fmt: skip
 Degree = FixedIndegree | FixedOutdegree | FixedTotal
-Listed = OneToOne | AllToAll | TableConnect
+Listed = OneToOne | AllToAll | TableConnect | RetinotopicConnect
+_ALONE = FixedTotal | OneToOne | TableConnect | RetinotopicConnect
 Connect = Annotated[Factor | Degree | Listed, Field(discriminator="law")]
 
 
@@ -343,7 +345,7 @@ class Rule(Strict):
         whole = [law for law in self.connect if not isinstance(law, Factor)]
         if len(whole) > 1:
             raise ValueError(f"{', '.join(law.law for law in whole)} cannot stand in one rule")
-        alone = [law for law in whole if isinstance(law, FixedTotal | OneToOne | TableConnect)]
+        alone = [law for law in whole if isinstance(law, _ALONE)]
         if alone and len(laws) > 1:
             raise ValueError(f"{alone[0].law} takes no other factors")
         if any(isinstance(law, GaussianFactor) and law.mean_within for law in self.connect):

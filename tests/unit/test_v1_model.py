@@ -258,12 +258,14 @@ def test_thalamic_tables_agree_with_the_release():
     published = json.loads((FILES / "node_props/lgn_params.json").read_text())
     names = class_of() | {"e23": "e2", "e4": "e4", "e5": "e5", "e6": "e6"}
     rule = {row["cell_class"]: row for row in rows("lgn_rule.csv")}
+    synapses = pairs("lgn_synapses.csv")
     assert {names[name] for name in published} == set(rule)
     for name, entry in published.items():
         row = rule[names[name]]
         assert entry["probability"] == float(row["probability"])
         assert entry["sON_ratio"] == float(row["sustained_on"])
-        assert entry["N_syn"] == int(row["n_syn"])
+        if entry["probability"]:
+            assert entry["N_syn"] == int(synapses["*", names[name]]["nsyns"])
 
 
 def test_the_workflow_knows_the_files_of_each_stage(full):
@@ -273,4 +275,5 @@ def test_the_workflow_knows_the_files_of_each_stage(full):
     assert names("nodes") == ["populations.csv", "lgn_units.csv"]
     tables = ["connections.csv", "kinetics.csv", "placement.csv", "weights.csv"]
     assert names("edges", "recurrent") == tables and names("edges", "background") == []
+    assert names("edges", "lgn") == ["lgn_rule.csv", "lgn_synapses.csv"]
     assert "seed" in stage_slice(full, "nodes")

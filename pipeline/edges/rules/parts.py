@@ -58,6 +58,8 @@ def network_token(network: Network, bounds: Sequence[int]) -> str:
         add((rule.key, rule.kind, rule.skip_self, rule.multapses, rule.count))
         add((rule.source.codes, rule.target.codes, tuple(rule.law)))
         add((tuple(rule.synapse.draws), rule.synapse.edge_types))
+        if rule.field is not None:
+            add(tuple(rule.field))
         if rule.listed is not None:
             add((rule.listed.sources, rule.listed.targets))
             add(tuple(item for pair in sorted(rule.listed.values.items()) for item in pair))
