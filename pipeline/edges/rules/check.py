@@ -109,13 +109,15 @@ def _check_degrees(
         used = np.ones_like(rooms, bool)
     else:
         inward = rule.kind == compiled.INDEGREE
-        rooms = np.where(allowed, (source[:, None] if inward else target[None, :]) - (own > 0), 0)
+        rooms = np.where(allowed, source[:, None] if inward else target[None, :], 0)
+        itself = (own > 0) & allowed
         used = np.broadcast_to((target[None, :] if inward else source[:, None]) > 0, rooms.shape)
         if pooled:
             axis = 0 if inward else 1
             rooms = rooms.sum(axis=axis, keepdims=True)
+            itself = itself.any(axis=axis, keepdims=True)
             used = used.any(axis=axis, keepdims=True)
-        what = "sources" if inward else "targets"
+        rooms, what = rooms - itself, "sources" if inward else "targets"
     count = np.broadcast_to(np.rint(rule.count), rooms.shape)
     short = used & (count > 0) & ((rooms == 0) | ((count > rooms) & (not rule.multapses)))
     if short.any():
