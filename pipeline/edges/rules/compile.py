@@ -267,7 +267,8 @@ def _scale(law, path: KeyPath, values: PairValues, amplitude) -> np.ndarray:
 
 
 def _gaussian(law, path, values, amplitude):
-    return laws.GAUSSIAN, [_scale(law, path, values, amplitude)]
+    scale = _scale(law, path, values, amplitude)
+    return laws.GAUSSIAN, [scale, scale**-2.0]
 
 
 def _length(code: int, name: str):

@@ -9,13 +9,13 @@ from numba import njit, prange
 
 from pipeline.edges.rules import synapse as syn
 from pipeline.edges.rules.compile import INDEGREE, LISTED, OUTDEGREE, THINNED, CompiledRule, Side
-from pipeline.edges.rules.laws import box_bounds
+from pipeline.edges.rules.laws import box_bound
 from pipeline.edges.rules.sample import Targets, probability_at
 from pipeline.edges.rules.tree import Forest
 
 SAMPLE = 1000
 """Targets per class over which a law is integrated."""
-MOST = 6000
+MOST = 3000
 """Targets in all."""
 EDGES_PER_SECOND = 2.0e6
 """Cautious rate of drawing and writing on two cores; the bench measures it."""
@@ -81,9 +81,10 @@ def _sums(law, forest, targets, chosen, skip_self, result):
                 top -= 1
                 box = stack[top]
                 low, high = forest.ranges[box, 0], forest.ranges[box, 1]
-                bound, least = box_bounds(law, forest.boxes, box, cs, ct, x, y, z)
+                bound = box_bound(law, forest.boxes, box, cs, ct, x, y, z, True)
                 if bound == 0.0:
                     continue
+                least = box_bound(law, forest.boxes, box, cs, ct, x, y, z, False)
                 child = forest.children[box]
                 if child >= 0 and (high - low) * (bound - least) > 0.5:
                     stack[top], stack[top + 1] = child + 1, child

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit, prange
 
-from pipeline.edges.rules.laws import Law, angle_between, box_bounds, pair_probability
+from pipeline.edges.rules.laws import Law, angle_between, box_bound, pair_probability
 from pipeline.edges.rules.random import ACCEPT, STREAM, exponential, uniforms
 from pipeline.edges.rules.tree import Forest
 
@@ -79,16 +79,16 @@ def sources_of(law, forest, key, target, targets, skip, naive, out, start, stop)
             top -= 1
             box = stack[top]
             low, high = ranges[box, 0], ranges[box, 1]
-            bound, least = box_bounds(law, boxes, box, cs, ct, x, y, z)
-            if naive:
-                bound = least = 1.0
+            bound = 1.0 if naive else box_bound(law, boxes, box, cs, ct, x, y, z, True)
             if bound == 0.0:
                 continue
-            child = children[box]
-            if child >= 0 and (high - low) * (bound - least) > SPLIT:
-                stack[top], stack[top + 1] = child + 1, child
-                top += 2
-                continue
+            child, size = children[box], high - low
+            if child >= 0 and size * bound > SPLIT and not naive:
+                least = box_bound(law, boxes, box, cs, ct, x, y, z, False)
+                if size * (bound - least) > SPLIT:
+                    stack[top], stack[top + 1] = child + 1, child
+                    top += 2
+                    continue
             step = math.inf
             if bound > 0.999999:
                 bound = 1.0
