@@ -145,7 +145,9 @@ def _build(rules: list[dict], frame, folder: Path) -> dict:
 
     few = frame.sample(min(len(frame), 2_000), random_state=1).reset_index(drop=True)
     run(few, folder / "few.h5")
-    result = run(frame, folder / "edges.h5")
+    repeats = 3 if len(frame) <= 10_000 else 1
+    results = [run(frame, folder / "edges.h5") for _ in range(repeats)]
+    result = min(results, key=lambda each: each["seconds"])
     return result | {"bytes": (folder / "edges.h5").stat().st_size}
 
 

@@ -13,7 +13,7 @@ from pipeline.edges.rules.laws import box_bound
 from pipeline.edges.rules.sample import Targets, probability_at
 from pipeline.edges.rules.tree import Forest
 
-SAMPLE = 1000
+SAMPLE = 500
 """Targets per class over which a law is integrated."""
 MOST = 3000
 """Targets in all."""
@@ -91,7 +91,7 @@ def _sums(law, forest, targets, chosen, skip_self, result):
                     top += 2
                     continue
                 # A box this even is told by a few members spread over it.
-                n = min(high - low, 8)
+                n = min(high - low, 4)
                 part = 0.0
                 for j in range(n):
                     k = low + (2 * j + 1) * (high - low) // (2 * n)

@@ -21,6 +21,7 @@ from pipeline.edges.rules.tree import Forest
 SPLIT = 6.0
 """Expected wasted candidates above which a box is opened (measured; 4 to 12 are about as good)."""
 _STACK = 256
+_PHASES = 64
 
 
 class Targets(NamedTuple):
@@ -131,7 +132,13 @@ def sample_block(law, forest, key, targets, low, slots, same, naive, out, counts
         out: int64 [slots[-1]]. Receives source ids.
         counts: int64 [n]. Receives the number of edges per target, which may exceed its slot.
     """
-    for i in prange(len(counts)):
+    n = len(counts)
+    rows = (n + _PHASES - 1) // _PHASES
+    for task in prange(rows * _PHASES):
+        # Threads take neighbouring tasks; dealing targets out gives each a fair mix of them.
+        i = (task % rows) * _PHASES + task // rows
+        if i >= n:
+            continue
         target = low + i
         counts[i] = 0
         if targets.classes[target] >= 0:
