@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipeline.config.places import inside
 from pipeline.config.problems import where_is
+from pipeline.config.rules import RuleEdges
 from pipeline.config.schema import ContactEdges, FileCurrent, Model, TableNodes, VirtualNodes
 from pipeline.config.yaml_lines import Document, KeyPath, nearest
 from pipeline.errors import ConfigError, Problem
@@ -120,6 +121,10 @@ def _check_columns(check: _Check, path: KeyPath, nodes: TableNodes, table: Path)
 def _check_edges(check: _Check) -> None:
     for name, edges in check.model.edges.items():
         path: KeyPath = ("edges", name)
+        if isinstance(edges, RuleEdges):
+            for key in ("source", "target"):
+                check.one_of((*path, key), getattr(edges, key), list(check.model.nodes), "nodes")
+            continue
         tables = [k for k, n in check.model.nodes.items() if isinstance(n, TableNodes)]
         check.one_of((*path, "source"), edges.source, tables, "node population with cells")
         check.one_of((*path, "target"), edges.target, tables, "node population with cells")

@@ -110,7 +110,7 @@ def test_listed_pairs_carry_their_values(tmp_path):
     })  # fmt: skip
     table.to_csv(tmp_path / "pairs.csv", index=False)
     connect = [{"law": "table", "file": str(tmp_path / "pairs.csv")}]
-    made = builder([rule(connect, "listed"), rule([HALF], "other")], nodes)
+    made = builder([rule(connect, "listed", autapses=True), rule([HALF], "other")], nodes)
     for most in (None, 50):
         found = all_edges(made, most)
         mine = found.types == 0

@@ -119,7 +119,7 @@ def compile_network(
     rules = [compile_rule(config, i, seed, *sides, findings) for i in range(len(config.rules))]
     for i, rule in enumerate(rules):
         if rule is not None:
-            check_rule(config.rules[i], rule, ("rules", i), findings)
+            check_rule(config.rules[i], rule, sides, ("rules", i), findings)
     _check_widths(len(source), len(rules), findings)
     if findings.errors():
         raise ConfigError(findings.errors())

@@ -17,9 +17,12 @@ SAMPLE = 500
 """Targets per class over which a law is integrated."""
 MOST = 3000
 """Targets in all."""
-EDGES_PER_SECOND = 2.0e6
+EDGES_PER_SECOND = 1.5e6
 """Cautious rate of drawing and writing on two cores; the bench measures it."""
-_BASE_MEMORY = 300 * 2**20
+_BASE_MEMORY = 250 * 2**20
+"""Interpreter, libraries and compiled kernels."""
+_BLOCK_MEMORY = 480e6
+"""One block of the largest size while it is drawn and written."""
 
 
 @dataclass(frozen=True)
@@ -189,5 +192,7 @@ def plan_edges(plans: list[RulePlan], row_bytes: int, block_bytes: float, n_node
     edges = sum(plan.edges for plan in plans)
     # Each edge is a run of its own in the source index: two 8-byte numbers.
     disk = edges * (row_bytes + 16) + n_nodes * 64
-    memory = _BASE_MEMORY + n_nodes * 400 + min(block_bytes, edges * 120 + 2**20)
+    # A block of edges and a band of the index are never in memory together.
+    working = max(min(edges * 120, _BLOCK_MEMORY), edges * 16)
+    memory = _BASE_MEMORY + n_nodes * 400 + min(block_bytes / 2, working)
     return EdgePlan(plans, disk, memory, 3.0 + edges / EDGES_PER_SECOND)
