@@ -264,6 +264,28 @@ class PoissonValue(Strict):
     plus: int = Field(1, ge=0)
 
 
+class ConstantDelay(ConstantValue):
+    """The same delay for every edge of a class pair."""
+
+    value: PairMilliseconds
+
+
+class LognormalDelay(LognormalValue):
+    """Log-normal delays with given mean and standard deviation of the delays themselves."""
+
+    mean: PairMilliseconds
+    sd: PairMilliseconds
+
+
+class NormalDelay(NormalValue):
+    """Normal delays, drawn again until between low and high."""
+
+    mean: PairMilliseconds
+    sd: PairMilliseconds
+    low: PairMilliseconds = 0.0
+    high: PairMilliseconds = 1e30
+
+
 class DistanceDelay(Strict):
     """offset + d / velocity."""
 
@@ -302,16 +324,16 @@ class Synapse(Strict):
     nsyns: Annotated[ConstantValue | UniformInteger | PoissonValue, Field(discriminator="law")] = (
         ConstantValue(law="constant", value=1.0)
     )
-    weight: Annotated[
-        ConstantValue | LognormalValue | NormalValue, Field(discriminator="law")
-    ] = ConstantValue(law="constant", value=1.0)
+    weight: Annotated[ConstantValue | LognormalValue | NormalValue, Field(discriminator="law")] = (
+        ConstantValue(law="constant", value=1.0)
+    )
     weight_kind: Literal["conductance", "current", "factor"] = Field(
         "factor", description="conductance: never negative; current: negative where inhibitory."
     )
     direction: DirectionWeight | None = None
     delay: Annotated[
-        ConstantValue | DistanceDelay | LognormalValue | NormalValue, Field(discriminator="law")
-    ] = ConstantValue(law="constant", value=1.0)
+        ConstantDelay | DistanceDelay | LognormalDelay | NormalDelay, Field(discriminator="law")
+    ] = ConstantDelay(law="constant", value=1.0)
     min_delay: TimeStep | None = Field(None, description="Smaller delays are raised to it.")
     sign: Literal["excitatory", "inhibitory"] | SignBy | None = None
     sections: PairText | None = Field(None, description="Target section types, e.g. dend+apic.")

@@ -280,7 +280,8 @@ def _scale(law, path: KeyPath, values: PairValues, amplitude) -> np.ndarray:
 
 
 def _gaussian(law, path, values, amplitude):
-    return laws.GAUSSIAN, [_scale(law, path, values, amplitude)]
+    scale = _scale(law, path, values, amplitude)
+    return laws.GAUSSIAN, [scale, scale**-2.0]
 
 
 def _length(code: int, name: str):
@@ -314,12 +315,20 @@ def _bell(law, path, values, amplitude):
     width = values.numbers(law.width, (*path, "width"), 0.0, open_low=True)
     floor = values.numbers(law.floor, (*path, "floor"), 0.0, 1.0)
     off = np.isnan(width)
-    return laws.TUNING_BELL, [np.where(width > 0, width, 1.0), np.nan_to_num(floor), law.fold, 0.0, off * 1.0]
+    return laws.TUNING_BELL, [
+        np.where(width > 0, width, 1.0),
+        np.nan_to_num(floor),
+        law.fold,
+        0.0,
+        off * 1.0,
+    ]
 
 
 def _logistic(law, path, values, amplitude):
     parts = [
-        _needed(values.numbers(getattr(law, name), (*path, name)), amplitude, (*path, name), values, 0)
+        _needed(
+            values.numbers(getattr(law, name), (*path, name)), amplitude, (*path, name), values, 0
+        )
         for name in ("intercept", "distance", "tuning")
     ]
     return laws.LOGISTIC, [*parts, law.fold]

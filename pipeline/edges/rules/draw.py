@@ -125,7 +125,15 @@ class RuleDraw:
         if rule.kind == THINNED:
             mean = self.pairs.sum(axis=0) / np.maximum(rule.target.counts(), 1)
             counts, sources = thinned(
-                rule.law, self.forest, rule.key, targets, low, high, mean, rule.skip_self, self.naive
+                rule.law,
+                self.forest,
+                rule.key,
+                targets,
+                low,
+                high,
+                mean,
+                rule.skip_self,
+                self.naive,
             )
             return Drawn(counts, sources)
         found, sources = fixed_partners(
