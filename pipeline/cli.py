@@ -65,6 +65,9 @@ def build_parser() -> argparse.ArgumentParser:
         "--path", help="only this dotted path"
     )
     stage("validate", commands.validate)
+    stage("plan", commands.plan, "plan v1 full --json").add_argument(
+        "--json", action="store_true", help="print JSON instead of a table"
+    )
     new = verb("new", commands.new, "new mymodel")
     new.add_argument("model", help="name of the new model")
     compiled = verb("compile", commands.compile_mechanisms, "compile worm")
@@ -89,6 +92,11 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("-n", "--dry-run", action="store_true", help="show what would be done")
     check = verb("check", commands.check, "check circuits/worm/default/circuit_config.json")
     check.add_argument("circuit", type=Path, help="circuit or simulation config (JSON)")
+    diff = verb("diff", commands.diff, "diff circuits/v1/tiny circuits/v1/small")
+    diff.add_argument("first", metavar="A", type=Path, help="circuit folder or config (JSON)")
+    diff.add_argument("second", metavar="B", type=Path, help="the other one")
+    diff.add_argument("--most", type=_positive, default=5, help="differing edges to show")
+    diff.add_argument("--json", action="store_true", help="print JSON instead of text")
     tables = verb("import", commands.import_source, "import c302 c302-0.12.1.whl models/worm")
     tables.add_argument("source", choices=["c302", "cect"])
     tables.add_argument("wheel", type=Path, help="the package's wheel file")

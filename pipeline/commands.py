@@ -72,6 +72,19 @@ def validate(options: argparse.Namespace) -> None:
     print(f"{resolved.model.name}/{resolved.model.variant}: no problems")
 
 
+def plan(options: argparse.Namespace) -> None:
+    """Tell how large a model will be and how long it takes to build, before anything is built."""
+    from pipeline.model_plan import plan_model, table_lines
+
+    resolved, _ = _open(options)
+    planned = plan_model(resolved)
+    if options.json:
+        print(json.dumps(planned, indent=2))
+        return
+    for line in table_lines(planned):
+        print(line)
+
+
 def new(options: argparse.Namespace) -> None:
     """Make a commented starter model that runs."""
     from pipeline.config.starter import write_starter
@@ -213,6 +226,19 @@ def check(options: argparse.Namespace) -> None:
     for problem in problems:
         print(f"warning: {problem}")
     print(f"{options.circuit}: {len(problems)} warnings, no errors")
+
+
+def diff(options: argparse.Namespace) -> int:
+    """Compare two circuits: exit code 0 when equal, 1 when different."""
+    from pipeline.analysis.diff import compare_circuits, diff_lines
+
+    found = compare_circuits(options.first, options.second, options.most)
+    if options.json:
+        print(json.dumps(found, indent=2))
+    else:
+        for line in diff_lines(found):
+            print(line)
+    return 0 if found["equal"] else 1
 
 
 def import_source(options: argparse.Namespace) -> None:
