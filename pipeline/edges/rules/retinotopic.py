@@ -41,7 +41,7 @@ FIELD, KEEP = 16, 17
 """Purposes of the draws, apart from those in ``random``."""
 PER_BIN = 4.0
 """Units per bin of the grid."""
-PLAN_TARGETS = 6000
+PLAN_TARGETS = 40_000
 """Targets that are drawn to tell how many edges there will be."""
 
 
