@@ -70,7 +70,9 @@ def plan_model(resolved: Resolved) -> dict[str, object]:
 
 def _row(name: str, kind: str, **numbers: float) -> Row:
     row = {"name": name, "kind": kind} | {key: numbers.get(key, 0) for key in COLUMNS}
-    return row | {key: round(row[key]) for key in COLUMNS[:-1]} | {"seconds": round(row["seconds"], 2)}
+    return (
+        row | {key: round(row[key]) for key in COLUMNS[:-1]} | {"seconds": round(row["seconds"], 2)}
+    )
 
 
 def _frame(resolved: Resolved, name: str, tables: Mapping[str, NodeTable]) -> pd.DataFrame:
@@ -166,7 +168,9 @@ def table_lines(planned: Mapping[str, object]) -> list[str]:
         left = [f"{cell:<{width}}" for cell, width in zip(line[:2], widths[:2], strict=True)]
         right = [f"{cell:>{width}}" for cell, width in zip(line[2:], widths[2:], strict=True)]
         lines.append("  ".join(left + right).rstrip())
-    lines.append("Memory is the largest of all, as they are built one after another; time is for 2 cores.")
+    lines.append(
+        "Memory is the largest of all, as they are built one after another; time is for 2 cores."
+    )
     return lines
 
 

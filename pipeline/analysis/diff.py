@@ -87,15 +87,17 @@ def compare_circuits(first: Path, second: Path, most: int = 5) -> dict[str, obje
         CircuitError: If a circuit cannot be read.
     """
     files = [find_populations(Path(path)) for path in (first, second)]
-    missing = [
-        [*key, "BA"[i]] for i in (0, 1) for key in sorted(set(files[i]) - set(files[1 - i]))
-    ]
+    missing = [[*key, "BA"[i]] for i in (0, 1) for key in sorted(set(files[i]) - set(files[1 - i]))]
     shared = sorted(set(files[0]) & set(files[1]))
     result: dict[str, object] = {
         "a": str(first), "b": str(second), "missing": missing, "nodes": {}, "edges": {},
     }  # fmt: skip
     frames = [
-        {name: read_nodes(source.file, name) for (kind, name), source in own.items() if kind == "nodes"}
+        {
+            name: read_nodes(source.file, name)
+            for (kind, name), source in own.items()
+            if kind == "nodes"
+        }
         for own in files
     ]
     for kind, name in shared:
@@ -167,7 +169,10 @@ def _column_change(
 ) -> dict[str, object] | None:
     numeric = all(pd.api.types.is_numeric_dtype(column) for column in (first, second))
     if aligned:
-        a, b = (column.to_numpy() if numeric else column.astype(str).to_numpy() for column in (first, second))
+        a, b = (
+            column.to_numpy() if numeric else column.astype(str).to_numpy()
+            for column in (first, second)
+        )
         different = a != b
         if numeric:
             different &= ~(pd.isna(a) & pd.isna(b))
@@ -229,7 +234,9 @@ def _side(root: h5py.Group, frames: Mapping[str, pd.DataFrame]) -> Side:
             population = population.decode()
         ends.append(frames.get(population))
     places = [
-        frame[_AXES].to_numpy(np.float64) if frame is not None and set(_AXES) <= set(frame) else None
+        frame[_AXES].to_numpy(np.float64)
+        if frame is not None and set(_AXES) <= set(frame)
+        else None
         for frame in ends
     ]
     return Side(root, tuple(places), tuple(0 if frame is None else len(frame) for frame in ends))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import h5py
 import numpy as np
 
+from pipeline.errors import CircuitError, Problem
 from pipeline.sonata import layout
 
 BLOCK = 1 << 20
@@ -79,6 +80,7 @@ def _summarise(side: Side, width: float, block: int) -> Summary:
         source = side.root[layout.SOURCE_IDS][rows].astype(np.int64)
         target = side.root[layout.TARGET_IDS][rows].astype(np.int64)
         found.degrees = [_grown(c, i) for c, i in zip(found.degrees, (target, source), strict=True)]
+        _require_nodes(side, source, target)
         found.most = max(found.most, int(source.max()))
         steps = np.diff(target, prepend=before[0])
         sources = np.diff(source, prepend=before[1])
@@ -93,6 +95,14 @@ def _summarise(side: Side, width: float, block: int) -> Summary:
             found.histogram += np.bincount(bins, minlength=BINS)
             found.length += float(d.sum())
     return found
+
+
+def _require_nodes(side: Side, source: np.ndarray, target: np.ndarray) -> None:
+    for ids, n, end in zip((source, target), side.nodes, ("source", "target"), strict=True):
+        if n and int(ids.max()) >= n:
+            where = f"{side.root.file.filename}:{side.root.name}"
+            message = f"{end} {int(ids.max())} does not exist; there are {n} nodes"
+            raise CircuitError(Problem(where, message, "'sonatina check' tells more"))
 
 
 def _add_values(found: Summary, name: str, values: np.ndarray) -> None:
@@ -149,6 +159,9 @@ def compare_edges(first: Side, second: Side, most: int, block: int = BLOCK) -> d
         ``only`` [2]: edges of one alone; ``changed``: attribute to number of matched edges that
         differ; ``columns`` [2]: attributes of one alone; ``matched_by``; ``first``: the first
         differing edges.
+
+    Raises:
+        CircuitError: If an edge ends on a node that does not exist.
     """
     sides = (first, second)
     width = _bin_width(sides)
@@ -233,7 +246,10 @@ class _Walk:
                     size *= 2  # more edges of one pair than fit in a block
                     continue
             else:
-                keys = [np.arange(place, place + len(i[0])) for place, i in zip(places, ids, strict=True)]
+                keys = [
+                    np.arange(place, place + len(i[0]))
+                    for place, i in zip(places, ids, strict=True)
+                ]
                 taken = [len(key) for key in keys]
             self._match([key[:n] for key, n in zip(keys, taken, strict=True)], ids, places)
             places, size = [place + n for place, n in zip(places, taken, strict=True)], block

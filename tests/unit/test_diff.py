@@ -33,7 +33,10 @@ def circuit(root, n=60, edges=500, drop=None, weight=None, seed=1, places=True, 
     source, target = rng.integers(0, n, edges), rng.integers(0, n, edges)
     order = np.lexsort((source, target))
     source, target = source[order], target[order]
-    values = {"syn_weight": rng.random(edges).astype(np.float32), "nsyns": rng.integers(1, 9, edges)}
+    values = {
+        "syn_weight": rng.random(edges).astype(np.float32),
+        "nsyns": rng.integers(1, 9, edges),
+    }
     if weight is not None:
         values["syn_weight"][weight] += 1
     kept = np.delete(np.arange(edges), [] if drop is None else drop)
@@ -154,6 +157,10 @@ def test_what_cannot_be_read_is_a_user_error(first, tmp_path, capsys):
     for wrong, words in ((tmp_path / "no", "cannot be read"), (tmp_path, "holds no circuit")):
         assert main(["diff", str(first), str(wrong)]) == 2
         assert words in capsys.readouterr().err
+    with h5py.File(CircuitPaths(first).edges(NAME), "r+") as handle:
+        handle[f"edges/{NAME}/target_node_id"][-1] = 60
+    assert main(["diff", str(first), str(first)]) == 2
+    assert "target 60 does not exist" in capsys.readouterr().err
     CircuitPaths(first).edges(NAME).write_bytes(b"no hdf5")
     assert main(["diff", str(first), str(first)]) == 2
     assert "cannot be opened" in capsys.readouterr().err

@@ -146,7 +146,9 @@ def test_shares_of_input_sign_and_frequency():
     weight = stats.poisson.pmf(wanted, 2) / stats.poisson.sf(0, 2)
     own = np.array(FREQUENCY["sON"])
     total = np.abs(wanted[:, None] - own).sum(axis=1)
-    chance = ((1 - np.abs(wanted[:, None] - own) / total[:, None]) / 3 * weight[:, None]).sum(axis=0)
+    chance = ((1 - np.abs(wanted[:, None] - own) / total[:, None]) / 3 * weight[:, None]).sum(
+        axis=0
+    )
     tf = source["tf"].to_numpy()
     kept = np.array([(tf[block.sources.astype(int)][kind == "sON"] == f).sum() for f in own])
     expected = chance / chance.sum()

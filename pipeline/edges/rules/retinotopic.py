@@ -222,7 +222,9 @@ def _kept(field, group, unit, wanted, angle):
 
 
 @njit(cache=True)
-def _inside(field, key, target, group, x, y, minor, major, turn, wanted, angle, skip, out, place, naive):
+def _inside(
+    field, key, target, group, x, y, minor, major, turn, wanted, angle, skip, out, place, naive
+):
     """Takes the units of one group in one ellipse; returns the next free place of ``out``."""
     c, s = math.cos(turn), math.sin(turn)
     wide = math.sqrt((major * c) ** 2 + (minor * s) ** 2) * (1.0 + 1e-9)
