@@ -152,13 +152,34 @@ def nodes(options: argparse.Namespace) -> None:
 
 
 def edges(options: argparse.Namespace) -> None:
-    """Place the contacts and write the edge populations."""
+    """Place the contacts, or draw the rules' connections, and write the edge populations."""
     from pipeline.edges.build import run_edges
 
     resolved, paths = _open_stage(options)
-    for name in _chosen(options.name, list(resolved.model.edges), "edges"):
+    names = _chosen(options.name, list(resolved.model.edges), "edges")
+    if options.part or options.merge:
+        _edges_in_parts(options, resolved, paths, names)
+        return
+    for name in names:
         for population, count in run_edges(resolved, name, paths).items():
             print(f"{paths.edges(population)}  {count} edges")
+
+
+def _edges_in_parts(options: argparse.Namespace, resolved, paths, names: list[str]) -> None:
+    """Builds one part of a population of rules, or joins its parts."""
+    from pipeline.config.rules import RuleEdges
+    from pipeline.edges.rules.stage import run_merge, run_part
+
+    if len(names) != 1 or not isinstance(resolved.model.edges[names[0]], RuleEdges):
+        message = "parts are for one edge config of kind rules"
+        raise ConfigError(Problem("--part", message, "name it with --name"))
+    if options.part:
+        part, parts = options.part
+        run_part(resolved, names[0], paths, part - 1, parts)
+        print(f"part {part} of {parts}")
+        return
+    for population, count in run_merge(resolved, names[0], paths, options.merge).items():
+        print(f"{paths.edges(population)}  {count} edges")
 
 
 def circuit(options: argparse.Namespace) -> None:
