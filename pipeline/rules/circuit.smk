@@ -7,8 +7,7 @@ rule nodes:
         [PATHS.nodes(name) for name in MODEL.nodes],
         [PATHS.node_types(name) for name in MODEL.nodes],
         PATHS.node_sets,
-        directory(PATHS.morphologies),
-        directory(PATHS.emodels),
+        [directory(folder) for folder in COMPONENTS],
     log:
         PATHS.log("nodes"),
     benchmark:
@@ -33,10 +32,11 @@ for _name in MODEL.edges:
             YAML,
             stage_files(RESOLVED, "edges", _name),
             [PATHS.nodes(name) for name in MODEL.nodes],
-            PATHS.morphologies,
+            COMPONENTS[:1],
         output:
             [PATHS.edges(name) for name in edge_populations(RESOLVED, _name)],
             [PATHS.edge_types(name) for name in edge_populations(RESOLVED, _name)],
+            [PATHS.analysis(name) for name in plan_tables(RESOLVED, _name)],
         log:
             PATHS.log(f"edges_{_name}"),
         benchmark:
