@@ -266,10 +266,13 @@ def expectation(network: Network, most: int = TARGETS) -> dict[str, pd.DataFrame
         By the endings of ``PLAN_TABLES``. "": source, target, possible, expected_pairs,
         expected_synapses, possible_near, expected_near (pairs within the radius), amplitude, kernel.
         "_profile": kernel, source, target, low_um, high_um, possible, expected; the last bin of a
-        pair is beyond all. "_synapses": nsyns, expected_pairs.
+        pair is beyond all, and nodes without positions have none. "_synapses": nsyns, expected_pairs.
     """
     names, (width, bins) = labels(network), distance_bins(network.config)
     same = network.config.source == network.config.target
+    placed = all(set("xyz") <= set(side.frame) for side in (network.source, network.target))
+    near = round(near_radius(network.config) / width) if placed else 0
+    width = width if placed else np.inf
     plans = Builder(network).expected().rules
     shape = (*names.shape, bins + 1)
     possible, expected, synapses = np.zeros(shape), np.zeros(shape), np.zeros(names.shape)
@@ -291,7 +294,6 @@ def expectation(network: Network, most: int = TARGETS) -> dict[str, pd.DataFrame
         weight = _by_label(plan.pairs, rule, names)
         synapses += pairs * np.divide(mean, weight, where=weight > 0, out=np.zeros(names.shape))
         expected += found
-    near = round(near_radius(network.config) / width)
     table = _grid(names) | {
         "possible": possible.sum(axis=2), "expected_pairs": expected.sum(axis=2),
         "expected_synapses": synapses, "possible_near": possible[:, :, :near].sum(axis=2),
@@ -299,7 +301,7 @@ def expectation(network: Network, most: int = TARGETS) -> dict[str, pd.DataFrame
         "amplitude": amplitudes(network, names), "kernel": kernels(network, names),
     }  # fmt: skip
     whole = pd.DataFrame({name: np.ravel(values) for name, values in table.items()})
-    profile = _profile(whole, possible, expected, width)
+    profile = _profile(whole, possible, expected, width).iloc[: None if placed else 0]
     counted = pd.DataFrame(sorted(numbers.items()), columns=["nsyns", "expected_pairs"])
     return dict(zip(PLAN_TABLES, (whole, profile, counted), strict=True))
 
@@ -323,7 +325,7 @@ def _profile(whole: pd.DataFrame, possible, expected, width: float) -> pd.DataFr
     """Bins that hold pairs, in the order of ``whole``."""
     pairs, bins = len(whole), possible.shape[2]
     row, place = np.nonzero(possible.reshape(pairs, bins))
-    edges = np.append(np.arange(bins) * width, np.inf)
+    edges = np.append(np.linspace(0.0, bins - 1.0, bins) * width, np.inf)
     frame = whole[["kernel", "source", "target"]].iloc[row].reset_index(drop=True)
     return frame.assign(
         low_um=edges[place], high_um=edges[place + 1],
