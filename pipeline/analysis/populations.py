@@ -75,8 +75,11 @@ def _range(depth: np.ndarray) -> tuple[float, float]:
 
 
 def places(nodes: pd.DataFrame, attribute: str) -> pd.DataFrame:
-    """Every k-th cell: node_id, class, x, y, z (um); empty for cells without positions."""
-    if not set("xyz") <= set(nodes.columns):
+    """Every k-th cell: node_id, class, x, y, z (um); empty for cells without positions.
+
+    Units of the visual field have x and y in degrees and no z, which is 0 then.
+    """
+    if not set("xy") <= set(nodes.columns):
         return pd.DataFrame(columns=["node_id", "class", "x", "y", "z"])
     codes, names = labels_of(nodes, attribute)
     step = max(1, -(-len(nodes) // MOST_PLACES))
@@ -84,7 +87,8 @@ def places(nodes: pd.DataFrame, attribute: str) -> pd.DataFrame:
     table = pd.DataFrame({
         "node_id": thinned.index, "class": np.array(names, object)[codes[::step]],
     })  # fmt: skip
-    return table.assign(**{axis: thinned[axis].to_numpy(np.float64) for axis in "xyz"})
+    known = {axis: thinned[axis].to_numpy(np.float64) for axis in "xyz" if axis in thinned}
+    return table.assign(**({"x": 0.0, "y": 0.0, "z": 0.0} | known))
 
 
 def analyse_populations(

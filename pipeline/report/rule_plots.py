@@ -53,6 +53,7 @@ def draw_places(table: pd.DataFrame, unit: str, colours: dict[str, str], dpi: in
             ax.scatter(mixed[across], mixed[up], s=size, c=mixed["class"].map(colours).tolist(),
                        linewidths=0, rasterized=True)  # fmt: skip
             ax.set_aspect("equal")
+            ax.xaxis.get_major_locator().set_params(nbins=3 if _narrow(mixed, across, up) else 9)
             ax.set_title(title)
             ax.set_xlabel(f"{across} ({unit})")
             ax.set_ylabel(f"{up} ({unit})")
@@ -60,6 +61,10 @@ def draw_places(table: pd.DataFrame, unit: str, colours: dict[str, str], dpi: in
             axes[-1].scatter([], [], s=22, color=colour, label=name)
         figure.legend(loc="outside right center", handletextpad=0.1, fontsize=8)
         return encode(figure, "svg", dpi)
+
+
+def _narrow(table: pd.DataFrame, across: str, up: str) -> bool:
+    return np.ptp(table[across].to_numpy()) < 0.3 * np.ptp(table[up].to_numpy())
 
 
 def draw_matrices(table: pd.DataFrame, colours: str, dpi: int) -> str:
@@ -104,7 +109,7 @@ def _matrix(ax, values: np.ndarray, column: str, rows: list[str], columns: list[
         for (row, place), value in np.ndenumerate(shown):
             if not np.isfinite(value):
                 continue
-            dark = column != "ratio" and value < middle
+            dark = abs(value - 1) > 0.3 if column == "ratio" else value < middle
             text = f"{value:.0f}" if column == "synapses_per_cell" and value >= 1 else _short(value)
             ax.text(place, row, text, ha="center", va="center", fontsize=4.8,
                     color="white" if dark else INK)  # fmt: skip
@@ -150,7 +155,8 @@ def draw_profiles(table: pd.DataFrame, dpi: int) -> str:
             ax.set_ylabel("probability of a pair")
         for ax in axes[max(0, len(kernels) - wide) :]:
             ax.set_xlabel("lateral distance (µm)")
-        axes[0].legend(loc="lower left", fontsize=7)
+        handles, names = axes[0].get_legend_handles_labels()
+        figure.legend(handles, names, loc="outside lower center", ncols=2, fontsize=7)
         return encode(figure, "svg", dpi)
 
 
@@ -162,8 +168,10 @@ def _profile(ax, frame: pd.DataFrame) -> None:
     error = np.sqrt(p * (1 - p) / frame["possible"].clip(lower=1))
     ax.errorbar(middle, frame["probability"], yerr=error, fmt="o", color=OURS, markersize=2.2,
                 elinewidth=0.7, label="measured ± SE")  # fmt: skip
-    ax.set_ylim(0, 1.25 * max(1e-12, float(np.nanpercentile(frame["expected_probability"], 99))))
-    ax.set_xlim(left=0)
+    top = max(1e-12, float(np.nanpercentile(p, 99)))
+    seen = frame["high_um"][p > 0.002 * top]
+    ax.set_ylim(0, 1.25 * top)
+    ax.set_xlim(0, 1.03 * float(seen.max()) if len(seen) else None)
 
 
 def _named(text: str) -> str:

@@ -11,7 +11,7 @@ from pipeline.config.rule_labels import near_radius
 from pipeline.config.rules import RuleEdges
 from pipeline.report import rule_plots
 from pipeline.report.figures import Tables
-from pipeline.report.style import Figure
+from pipeline.report.style import OURS, Figure
 
 _TYPE_ATTRIBUTES = ("cell_type", "pop_name")
 
@@ -125,9 +125,9 @@ def _pairs_caption(pairs: pd.DataFrame, radius: float) -> str:
     if pairs["probability"].isna().all():
         return "Rows send, columns receive; nodes have no positions, so there is no distance."
     known = pairs[pairs["expected_probability"] > 0]
-    error = (known["expected_probability"] / known["possible_near"].clip(lower=1)).pow(0.5)
-    off = (known["probability"] - known["expected_probability"]).abs() / error
-    share = 100 * float((off < 2).mean())
+    p = known["expected_probability"].clip(0, 1)
+    error = (p * (1 - p) / known["possible_near"].clip(lower=1)).pow(0.5)
+    share = 100 * float(((known["probability"] - p).abs() <= 2 * error + 1e-12).mean())
     return (
         f"Rows send, columns receive. Probability of pairs nearer than {radius:g} µm laterally: what "
         "the rule gives, averaged over the pairs that are there, beside connected over possible "
@@ -164,10 +164,9 @@ def type_rows(tables: Tables) -> list[dict[str, Any]]:
         if kinds is None or getattr(nodes, "model_type", "virtual") == "virtual":
             continue
         rows = frame[frame["attribute"] == kinds]
-        palette = rule_plots.class_colours(rows["value"].astype(str))
         most = int(rows["cells"].max())
         return [
-            {"name": str(row.value), "count": int(row.cells), "colour": palette[str(row.value)],
+            {"name": str(row.value), "count": int(row.cells), "colour": OURS,
              "share": round(100 * int(row.cells) / most, 1)}
             for row in rows.itertuples(index=False)
         ]  # fmt: skip

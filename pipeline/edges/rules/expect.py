@@ -301,7 +301,8 @@ def expectation(network: Network, most: int = TARGETS) -> dict[str, pd.DataFrame
         "amplitude": amplitudes(network, names), "kernel": kernels(network, names),
     }  # fmt: skip
     whole = pd.DataFrame({name: np.ravel(values) for name, values in table.items()})
-    profile = _profile(whole, possible, expected, width).iloc[: None if placed else 0]
+    profile = _profile(whole, possible, expected, width if placed else 1.0)
+    profile = profile if placed else profile.iloc[:0]
     counted = pd.DataFrame(sorted(numbers.items()), columns=["nsyns", "expected_pairs"])
     return dict(zip(PLAN_TABLES, (whole, profile, counted), strict=True))
 
@@ -325,7 +326,7 @@ def _profile(whole: pd.DataFrame, possible, expected, width: float) -> pd.DataFr
     """Bins that hold pairs, in the order of ``whole``."""
     pairs, bins = len(whole), possible.shape[2]
     row, place = np.nonzero(possible.reshape(pairs, bins))
-    edges = np.append(np.linspace(0.0, bins - 1.0, bins) * width, np.inf)
+    edges = np.append(np.arange(bins) * width, np.inf)
     frame = whole[["kernel", "source", "target"]].iloc[row].reset_index(drop=True)
     return frame.assign(
         low_um=edges[place], high_um=edges[place + 1],
