@@ -1,12 +1,13 @@
 """What rules say the circuit will look like, as tables beside it: the measure of the analysis.
 
-The laws are integrated over the actual places: some targets of every class, taken in equal steps of
-their distance from the middle, against all sources. Small circuits are integrated whole.
+The laws are integrated over the actual places: some cells of every class, taken in equal steps of
+their distance from the middle, against all cells of the other side. Small circuits are integrated
+whole.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -26,8 +27,8 @@ from pipeline.edges.rules.laws import TUNING_BELL, TUNING_LINEAR, Law, angle_bet
 from pipeline.runtime import write_text
 from pipeline.sonata.layout import CircuitPaths
 
-TARGETS = 2400
-"""Targets over which laws are integrated."""
+TARGETS = 1600
+"""Cells of a side over which laws are integrated."""
 _KERNELS = ("gaussian", "exponential", "linear", "box", "tuning", "tuning bell", "logistic")
 _TAIL = 1e-9
 
@@ -109,6 +110,29 @@ def _integrate(
                 difference = angle_between(angle, sources[s, 3])
                 p = pair_probability(law, cs, ct, dx, dy, dz, difference)
                 expected[i, labels[s], b] += p
+
+
+def integrate_both(
+    rule: CompiledRule, source: Side, target: Side, names: Labels, width: float, bins: int,
+    same: bool, most: int = TARGETS,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """As ``integrate``, sampling for each class pair the side with fewer cells.
+
+    A sampled cell of a rare class sees many of the other; the other way round it would see few, and
+    where those happen to lie would matter.
+    """
+    found = integrate(rule, source, target, names, width, bins, same, most)
+    if min(len(source.points), len(target.points)) <= most // max(names.shape):
+        return found
+    turned = replace(rule, source=rule.target, target=rule.source, law=rule.law.swapped())
+    other = Labels(names.target, names.source, names.target_names, names.source_names)
+    swapped = integrate(turned, target, source, other, width, bins, same, most)
+    sizes = [np.bincount(codes, minlength=n) for codes, n in
+             zip((names.source, names.target), names.shape, strict=True)]  # fmt: skip
+    rare = (sizes[0][:, None] < sizes[1])[:, :, None]
+    return tuple(
+        np.where(rare, b.transpose(1, 0, 2), a) for a, b in zip(found, swapped, strict=True)
+    )
 
 
 def integrate(
@@ -279,7 +303,7 @@ def expectation(network: Network, most: int = TARGETS) -> dict[str, pd.DataFrame
     numbers: dict[int, float] = {}
     sides = network.source, network.target
     for rule, plan in zip(network.rules, plans, strict=True):
-        possible, found = integrate(rule, *sides, names, width, bins, same, most)
+        possible, found = integrate_both(rule, *sides, names, width, bins, same, most)
         if rule.kind == LISTED:
             found = _listed(rule, *sides, names, width, bins)
         elif rule.kind != THINNED:
