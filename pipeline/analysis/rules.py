@@ -33,7 +33,7 @@ from pipeline.sonata.layout import (
     CircuitPaths,
     edge_population_name,
 )
-from pipeline.sonata.read import edge_blocks, read_types, read_typed_nodes
+from pipeline.sonata.read import edge_blocks, read_typed_nodes, read_types
 
 HISTOGRAM_BINS = 40
 """Most bins of a degree distribution."""
@@ -122,7 +122,10 @@ def count_edges(ends: Ends, blocks, width: float, bins: int, types: pd.DataFrame
     n_source, n_target = ends.shape
     pairs = np.zeros(n_source * n_target * (bins + 1), np.int64)
     synapses = np.zeros(n_source * n_target, np.float64)
-    in_degree, out_degree = np.zeros(len(ends.target), np.int64), np.zeros(len(ends.source), np.int64)
+    in_degree, out_degree = (
+        np.zeros(len(ends.target), np.int64),
+        np.zeros(len(ends.source), np.int64),
+    )
     numbers = np.zeros(1, np.int64)
     for block in blocks:
         s, t = block[SOURCE_IDS].astype(np.int64), block[TARGET_IDS].astype(np.int64)
@@ -355,7 +358,9 @@ def metrics(name: str, counted: Counted, table: pd.DataFrame, radius: float) -> 
         if not np.isfinite(row.probability):
             continue
         tail = f"{row.source}.{row.target}"
-        found.append((f"{name}.probability.{tail}", float(row.probability), f"within {radius:g} um"))
+        found.append(
+            (f"{name}.probability.{tail}", float(row.probability), f"within {radius:g} um")
+        )
         if np.isfinite(row.amplitude):
             value = row.amplitude * row.probability / row.expected_probability
             found.append((f"{name}.amplitude.{tail}", float(value), ""))

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from pipeline.config.load import Resolved
-from pipeline.config.rules import GaussianFactor, PairTable, RuleEdges
 from pipeline.config.quantity import Strict
+from pipeline.config.rules import GaussianFactor, PairTable, RuleEdges
 from pipeline.config.yaml_lines import KeyPath
 
 DEFAULT_RADIUS = 75.0

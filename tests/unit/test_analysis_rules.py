@@ -25,7 +25,11 @@ from pipeline.edges.rules import expect  # noqa: E402
 from pipeline.edges.rules.laws import pair_probabilities  # noqa: E402
 from pipeline.sonata.layout import EDGE_TYPE, SOURCE_IDS, TARGET_IDS  # noqa: E402
 
-TABLE = {"source_by": "pop", "target_by": "pop", "values": {"*": {"*": 0.4}, "a": {"b": 0.9, "c": 0}}}
+TABLE = {
+    "source_by": "pop",
+    "target_by": "pop",
+    "values": {"*": {"*": 0.4}, "a": {"b": 0.9, "c": 0}},
+}
 BY_CLASS = [{"law": "probability", "value": TABLE}, GAUSSIAN]
 NSYNS = {"nsyns": {"law": "uniform_integer", "low": 2, "high": 4}}
 

@@ -23,7 +23,13 @@ from pipeline.config.rule_labels import (
 from pipeline.edges.rules import synapse as syn
 from pipeline.edges.rules.build import Builder, Network
 from pipeline.edges.rules.compile import LISTED, THINNED, CompiledRule, Side
-from pipeline.edges.rules.laws import TUNING_BELL, TUNING_LINEAR, Law, angle_between, pair_probability
+from pipeline.edges.rules.laws import (
+    TUNING_BELL,
+    TUNING_LINEAR,
+    Law,
+    angle_between,
+    pair_probability,
+)
 from pipeline.runtime import write_text
 from pipeline.sonata.layout import CircuitPaths
 
@@ -245,17 +251,22 @@ def kernels(network: Network, names: Labels) -> np.ndarray:
     """
     found = np.full(names.shape, "", object)
     for rule in network.rules:
-        pairs = {}
-        for side, classes, codes in (("s", rule.source, names.source), ("t", rule.target, names.target)):
-            inside = classes.codes >= 0
-            pairs[side] = np.unique(np.stack([classes.codes[inside], codes[inside]], axis=1), axis=0)
-        for cs, ls in pairs["s"]:
-            for ct, lt in pairs["t"]:
+        sources, targets = _memberships(rule, names)
+        for cs, ls in sources:
+            for ct, lt in targets:
                 if rule.law.amplitude[cs, ct] > 0:
                     known = dict.fromkeys(filter(None, found[ls, lt].split("; ")))
                     text = " x ".join(_kernel(rule.law, cs, ct)) or "any distance"
                     found[ls, lt] = "; ".join([*known, *([] if text in known else [text])])
     return found
+
+
+def _memberships(rule: CompiledRule, names: Labels) -> list[np.ndarray]:
+    """Which class of the rule has which label, for both sides: int64 [n, 2]."""
+    return [
+        np.unique(np.stack([side.codes, codes], axis=1)[side.codes >= 0], axis=0)
+        for side, codes in ((rule.source, names.source), (rule.target, names.target))
+    ]
 
 
 def amplitudes(network: Network, names: Labels) -> np.ndarray:
@@ -268,10 +279,7 @@ def amplitudes(network: Network, names: Labels) -> np.ndarray:
     for rule in network.rules:
         if rule.kind != THINNED:
             return np.full(names.shape, np.nan)
-        s, t = (
-            np.unique(np.stack([side.codes, codes], axis=1)[side.codes >= 0], axis=0)
-            for side, codes in ((rule.source, names.source), (rule.target, names.target))
-        )
+        s, t = _memberships(rule, names)
         values = rule.law.amplitude[np.ix_(s[:, 0], t[:, 0])]
         at = np.ix_(s[:, 1], t[:, 1])
         np.minimum.at(low, at, values)
@@ -304,19 +312,15 @@ def expectation(network: Network, most: int = TARGETS) -> dict[str, pd.DataFrame
     sides = network.source, network.target
     for rule, plan in zip(network.rules, plans, strict=True):
         possible, found = integrate_both(rule, *sides, names, width, bins, same, most)
+        planned = _by_label(plan.pairs, rule, names)
         if rule.kind == LISTED:
             found = _listed(rule, *sides, names, width, bins)
         elif rule.kind != THINNED:
-            total = found.sum(axis=2)
-            wanted = _by_label(plan.pairs, rule, names)
-            found *= np.divide(wanted, total, where=total > 0, out=np.zeros(names.shape))[:, :, None]
-        here = synapse_numbers(rule, plan.pairs)
-        for value, pairs in here.items():
+            found *= _quotient(planned, found.sum(axis=2))[:, :, None]
+        for value, pairs in synapse_numbers(rule, plan.pairs).items():
             numbers[value] = numbers.get(value, 0.0) + pairs
-        pairs = found.sum(axis=2)
-        mean = _by_label(_synapses(rule, plan.pairs), rule, names)
-        weight = _by_label(plan.pairs, rule, names)
-        synapses += pairs * np.divide(mean, weight, where=weight > 0, out=np.zeros(names.shape))
+        per_pair = _quotient(_by_label(_synapses(rule, plan.pairs), rule, names), planned)
+        synapses += found.sum(axis=2) * per_pair
         expected += found
     table = _grid(names) | {
         "possible": possible.sum(axis=2), "expected_pairs": expected.sum(axis=2),
@@ -329,6 +333,11 @@ def expectation(network: Network, most: int = TARGETS) -> dict[str, pd.DataFrame
     profile = profile if placed else profile.iloc[:0]
     counted = pd.DataFrame(sorted(numbers.items()), columns=["nsyns", "expected_pairs"])
     return dict(zip(PLAN_TABLES, (whole, profile, counted), strict=True))
+
+
+def _quotient(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """part / whole, 0 where whole is 0."""
+    return np.divide(part, whole, where=whole > 0, out=np.zeros(whole.shape))
 
 
 def _synapses(rule: CompiledRule, pairs: np.ndarray) -> np.ndarray:
