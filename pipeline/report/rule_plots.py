@@ -53,7 +53,7 @@ def draw_places(table: pd.DataFrame, unit: str, colours: dict[str, str], dpi: in
             ax.scatter(mixed[across], mixed[up], s=size, c=mixed["class"].map(colours).tolist(),
                        linewidths=0, rasterized=True)  # fmt: skip
             ax.set_aspect("equal")
-            ax.xaxis.get_major_locator().set_params(nbins=3 if _narrow(mixed, across, up) else 9)
+            ax.xaxis.get_major_locator().set_params(nbins=1 if _narrow(mixed, across, up) else 9)
             ax.set_title(title)
             ax.set_xlabel(f"{across} ({unit})")
             ax.set_ylabel(f"{up} ({unit})")

@@ -59,7 +59,7 @@ def _places(tables: Tables, population: str) -> Figure:
         f"places-{population}", f"Cells of {population} in space",
         rule_plots.draw_places(table, "degrees" if field else "µm", colours, max(150, _dpi(tables))),
         f"Scatter plot of cell places of population {population}, coloured by class",
-        f"{every}, coloured by the class that rules know them by: {where}.",
+        f"{every}, coloured by class: {where}.",
         (tables.link(f"places_{population}"), tables.link("populations")),
         tables.command("analyse"),
     )  # fmt: skip

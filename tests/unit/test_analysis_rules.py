@@ -14,6 +14,7 @@ from rule_nodes import GAUSSIAN, HALF, builder, cells, edges, rule  # noqa: E402
 
 from pipeline.analysis import rules as analysis  # noqa: E402
 from pipeline.analysis.populations import count_cells, places  # noqa: E402
+from pipeline.config.load import load_model  # noqa: E402
 from pipeline.config.rule_labels import (  # noqa: E402
     DEFAULT_RADIUS,
     distance_bins,
@@ -23,7 +24,8 @@ from pipeline.config.rule_labels import (  # noqa: E402
 )
 from pipeline.edges.rules import expect  # noqa: E402
 from pipeline.edges.rules.laws import pair_probabilities  # noqa: E402
-from pipeline.sonata.layout import EDGE_TYPE, SOURCE_IDS, TARGET_IDS  # noqa: E402
+from pipeline.errors import CircuitError  # noqa: E402
+from pipeline.sonata.layout import EDGE_TYPE, SOURCE_IDS, TARGET_IDS, CircuitPaths  # noqa: E402
 
 TABLE = {
     "source_by": "pop",
@@ -205,7 +207,7 @@ def test_class_pairs_profiles_and_degrees_of_a_built_circuit():
         assert distribution[distribution["side"] == side]["cells"].sum() == 400
     numbers = analysis.synapse_numbers("e", counted, plan["_synapses"])
     assert numbers["nsyns"].tolist() == [2, 3, 4]
-    found = dict((name, value) for name, value, _ in analysis.metrics("e", counted, pairs, 75.0))
+    found = dict((name, value) for name, value, _ in analysis.metrics("e", counted, pairs))
     assert found["e.pairs"] == pairs["pairs"].sum()
     assert found["e.synapses_per_pair.max"] == 4
     assert found["e.amplitude.a.b"] == pytest.approx(0.9, rel=0.1)
@@ -245,3 +247,18 @@ def test_places_are_thinned_and_flat_fields_have_no_height():
     assert len(places(cells(45_000), "pop")) == 15_000
     assert (places(cells(9).drop(columns="z"), "pop")["z"] == 0).all()
     assert places(cells(9)[["pop"]], "pop").empty
+
+
+def test_missing_plan_says_what_to_run(tmp_path):
+    resolved = load_model("v1", "tiny")
+    with pytest.raises(CircuitError, match="plan_recurrent.csv") as caught:
+        analysis.read_plan(resolved, "recurrent", CircuitPaths(tmp_path))
+    assert "sonatina edges v1 tiny" in caught.value.problems[0].hint
+
+
+def test_class_without_expectation_is_an_error():
+    nodes = cells(30)
+    ends, plan = ends_of(nodes), expect.expectation(builder(rule([HALF]), nodes).network)[""]
+    counted = analysis.count_edges(ends, [], 5.0, 90, pd.DataFrame())
+    with pytest.raises(CircuitError, match="no expectation for a to a"):
+        analysis.class_pairs("e", ends, counted, None, 15, plan)
