@@ -53,7 +53,7 @@ def draw_places(table: pd.DataFrame, unit: str, colours: dict[str, str], dpi: in
             ax.scatter(mixed[across], mixed[up], s=size, c=mixed["class"].map(colours).tolist(),
                        linewidths=0, rasterized=True)  # fmt: skip
             ax.set_aspect("equal")
-            ax.xaxis.get_major_locator().set_params(nbins=1 if _narrow(mixed, across, up) else 9)
+            ax.xaxis.get_major_locator().set_params(nbins=_ticks(mixed, across, up))
             ax.set_title(title)
             ax.set_xlabel(f"{across} ({unit})")
             ax.set_ylabel(f"{up} ({unit})")
@@ -63,8 +63,10 @@ def draw_places(table: pd.DataFrame, unit: str, colours: dict[str, str], dpi: in
         return encode(figure, "svg", dpi)
 
 
-def _narrow(table: pd.DataFrame, across: str, up: str) -> bool:
-    return np.ptp(table[across].to_numpy()) < 0.3 * np.ptp(table[up].to_numpy())
+def _ticks(table: pd.DataFrame, across: str, up: str) -> int:
+    """Most ticks below a panel as narrow as the cells."""
+    wide, high = np.ptp(table[across].to_numpy()), np.ptp(table[up].to_numpy())
+    return int(np.clip(9 * wide / max(high, 1e-9), 1, 9))
 
 
 def draw_matrices(table: pd.DataFrame, colours: str, dpi: int) -> str:
