@@ -12,10 +12,13 @@ import pandas as pd
 from pipeline.analysis import activity, structure
 from pipeline.analysis.circuit import read_cells, read_edge_sets
 from pipeline.analysis.clamp import clamp_metrics
+from pipeline.analysis.populations import analyse_populations
 from pipeline.analysis.reference import COLUMNS, verdict_table
+from pipeline.analysis.rules import analyse_rules
 from pipeline.analysis.structure import Metric
 from pipeline.config.load import Resolved
 from pipeline.config.reference import read_reference
+from pipeline.config.rules import RuleEdges
 from pipeline.config.schema import Simulation
 from pipeline.runtime import write_text
 from pipeline.sonata.layout import CircuitPaths
@@ -46,13 +49,16 @@ def run_analysis(resolved: Resolved, paths: CircuitPaths) -> pd.DataFrame:
     table = structure.compartments(resolved, paths, cells)
     metrics += structure.cell_metrics(table)
     metrics += _edges(resolved, paths, cells)
+    metrics += _plain(resolved, paths)
     metrics += clamp_metrics(resolved, paths)
     for name, simulation in resolved.model.simulation.items():
         found, columns = _simulation(resolved, paths, name, simulation, cells)
         metrics += found
-        table = table.merge(columns, "left", ["population", "node_id"]) if len(columns) else table
+        if len(columns) and len(table):
+            table = table.merge(columns, "left", ["population", "node_id"])
     metrics += _correlation(resolved, paths, cells)
-    _write(paths.analysis("cells"), table)
+    if len(table.columns):
+        _write(paths.analysis("cells"), table)
     frame = pd.DataFrame(metrics, columns=["metric", "value", "unit"])
     _write(paths.analysis("metrics"), frame)
     verdicts = pd.DataFrame(columns=list(COLUMNS))
@@ -83,6 +89,29 @@ def _edges(resolved: Resolved, paths: CircuitPaths, cells: Cells) -> list[Metric
     return structure.edge_metrics(sets)
 
 
+def _plain(resolved: Resolved, paths: CircuitPaths) -> list[Metric]:
+    """Tables and metrics of cells without morphologies and of edges made by rules."""
+    tables, metrics = analyse_populations(resolved, paths)
+    joined: dict[str, list[pd.DataFrame]] = {}
+    for name, edges in resolved.model.edges.items():
+        if isinstance(edges, RuleEdges):
+            found, more = analyse_rules(resolved, name, paths)
+            metrics += more
+            for key, table in found.items():
+                joined.setdefault(key, []).append(table)
+    tables |= {key: pd.concat(frames, ignore_index=True) for key, frames in joined.items()}
+    for key, table in tables.items():
+        _write(paths.analysis(key), table)
+    return metrics
+
+
+def _names(cells: Cells, population: str, node_ids: np.ndarray) -> list[str]:
+    """Names of cells; their ids where a population has no names."""
+    if population not in cells:
+        return [str(node) for node in node_ids]
+    return cells[population]["name"].loc[node_ids].tolist()
+
+
 def _simulation(
     resolved: Resolved, paths: CircuitPaths, name: str, simulation: Simulation, cells: Cells
 ) -> tuple[list[Metric], pd.DataFrame]:
@@ -95,7 +124,7 @@ def _simulation(
             logger.warning("%s: no report %s; its analysis is left out", name, record)
             continue
         head = f"{name}.{record}"
-        names = cells[voltage.population]["name"].loc[voltage.node_ids].tolist()
+        names = _names(cells, voltage.population, voltage.node_ids)
         summary = activity.summarise(voltage.data)
         metrics += [
             (f"{head}.cells", len(names), ""),
@@ -113,7 +142,7 @@ def _simulation(
         if path.is_file():
             population = activity.population_of(resolved, stimulus.nodes)
             report = read_report(path, population)
-            names = cells[population]["name"].loc[report.node_ids].tolist()
+            names = _names(cells, population, report.node_ids)
             thinned = activity.thin(report.times, report.data, names)
             _write(paths.analysis(f"input_{name}_{key}"), thinned)
     return metrics, columns
@@ -126,7 +155,7 @@ def _correlation(resolved: Resolved, paths: CircuitPaths, cells: Cells) -> list[
     voltage = activity.read_voltage(resolved, paths, wanted.simulation, wanted.record)
     if voltage is None:
         return []
-    names = cells[voltage.population]["name"].loc[voltage.node_ids].tolist()
+    names = _names(cells, voltage.population, voltage.node_ids)
     window = voltage.data[voltage.times >= wanted.skip]
     target = activity.read_target(resolved.path(wanted.reference))
     result = activity.compare(window, names, target)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.config.load import Resolved
-from pipeline.config.schema import TableNodes
+from pipeline.config.schema import ContactEdges, TableNodes
 from pipeline.config.tables import read_csv
 from pipeline.errors import ConfigError, Problem
 from pipeline.sonata.layout import EDGE_KINDS, EDGE_TYPE, SOURCE_IDS, TARGET_IDS, CircuitPaths
@@ -68,7 +68,7 @@ def read_cells(resolved: Resolved, paths: CircuitPaths) -> dict[str, pd.DataFram
 def read_edge_sets(
     resolved: Resolved, paths: CircuitPaths, cells: dict[str, pd.DataFrame]
 ) -> list[EdgeSet]:
-    """Reads all contacts with the connectome they come from.
+    """Reads all contacts of connectomes with the table they come from.
 
     Args:
         resolved: The model.
@@ -81,6 +81,8 @@ def read_edge_sets(
     """
     found = []
     for config, edges in resolved.model.edges.items():
+        if not isinstance(edges, ContactEdges):
+            continue
         path = resolved.path(edges.connectome_folder) / f"{edges.connectome}.csv"
         connectome = read_counts(path)
         sides = [set(cells[name]["name"]) for name in (edges.source, edges.target)]

@@ -60,7 +60,8 @@ def clamp_metrics(resolved: Resolved, paths: CircuitPaths) -> list[Metric]:
     ``.published_rmse`` is the same for the published model, as a yardstick.
     """
     found: list[Metric] = []
-    for name, protocol in resolved.model.cells.protocols.items():
+    protocols = resolved.model.cells.protocols if resolved.model.cells else {}
+    for name, protocol in protocols.items():
         table = read_clamp(paths, name)
         if table is None:
             continue

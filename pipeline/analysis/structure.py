@@ -38,6 +38,8 @@ def compartments(
         CircuitError: If a cell type is missing.
         MorphologyError: If a morphology is missing or damaged.
     """
+    if resolved.model.cells is None:
+        return pd.DataFrame()
     suffix = resolved.model.cells.morphologies.format
     measured: dict[tuple[str, str], tuple[int, int, float]] = {}
     frames = []

@@ -89,7 +89,7 @@ def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
             *(_morphology(resolved, cell) for cell in sorted(cells)),
         ]
     if stage == "nodes":
-        tables = [path for nodes in model.nodes.values() for path in _node_files(nodes)]
+        tables = [path for nodes in model.nodes.values() for path in node_files(nodes)]
         files = [resolved.path(table) for table in tables]
         if model.cells is None:
             return files
@@ -115,7 +115,7 @@ def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
     return []
 
 
-def _node_files(nodes: object) -> list[str]:
+def node_files(nodes: object) -> list[str]:
     """Returns the files one population is made from."""
     if isinstance(nodes, TableNodes | PointNodes):
         return [nodes.table]

@@ -47,6 +47,8 @@ class Tables:
     @cached_property
     def shapes(self) -> Shapes | None:
         """The neurites of all cells; None without a cell table."""
+        if self.resolved.model.cells is None:
+            return None
         suffix = self.resolved.model.cells.morphologies.format
         return load_shapes(self.paths, self["cells"], suffix)
 
@@ -146,7 +148,8 @@ def _anatomy(tables: Tables, shapes: Shapes, cells: pd.DataFrame, contacts: pd.D
 def clamp_figures(tables: Tables) -> list[Figure]:
     """One figure of all protocols that have been run."""
     rows, links = [], []
-    for name, protocol in tables.resolved.model.cells.protocols.items():
+    described = tables.resolved.model.cells
+    for name, protocol in (described.protocols if described else {}).items():
         steady = read_clamp(tables.paths, name)
         if steady is None:
             continue

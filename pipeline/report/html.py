@@ -15,6 +15,13 @@ from pipeline.config.yaml_lines import dotted
 from pipeline.report import provenance
 from pipeline.report.anatomy import viewer_data
 from pipeline.report.figures import Tables, activity_figures, circuit_figures, clamp_figures
+from pipeline.report.rules import (
+    population_rows,
+    rule_counts,
+    rule_facts,
+    rule_figures,
+    type_rows,
+)
 from pipeline.report.style import type_colours
 from pipeline.runtime import write_json, write_text
 from pipeline.sonata.layout import CircuitPaths
@@ -71,8 +78,10 @@ def page_content(resolved: Resolved, paths: CircuitPaths, origin: dict[str, Any]
         "facts": _facts(tables),
         "verdicts": verdicts.astype(object).where(verdicts.notna(), None).to_dict("records"),
         "counts": {name: n for name, n in counts(verdicts).items() if n},
-        "types": _types(tables),
-        "circuit": circuit_figures(tables),
+        "types": _types(tables) or type_rows(tables),
+        "circuit": [*circuit_figures(tables), *rule_figures(tables)],
+        "populations": population_rows(tables),
+        "rule_counts": rule_counts(tables),
         "viewer": _viewer(tables),
         "circuit_counts": _circuit_counts(tables),
         "clamps": clamp_figures(tables),
@@ -82,7 +91,7 @@ def page_content(resolved: Resolved, paths: CircuitPaths, origin: dict[str, Any]
         "origin": origin,
         "mechanisms": _json(paths.mechanisms),
         "config": config_rows(resolved),
-        "tables": {name: tables.link(name) for name in ("metrics", "verdicts", "cells")
+        "tables": {name: tables.link(name) for name in ("metrics", "verdicts", "cells", "populations")
                    if paths.analysis(name).is_file()},
         "commands": {stage: tables.command(stage) for stage in ("analyse", "report")},
     }  # fmt: skip
@@ -120,7 +129,7 @@ def _facts(tables: Tables) -> list[tuple[str, str]]:
         known = [value for value in values if value is not None]
         if known:
             found.append((number(sum(known) / share), label))
-    return found
+    return found + [(number(value), label) for value, label in rule_facts(tables)]
 
 
 def _types(tables: Tables) -> list[dict[str, Any]]:

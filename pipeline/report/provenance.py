@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config.load import Resolved
-from pipeline.config.schema import TableNodes
+from pipeline.config.stages import node_files, stage_files
 from pipeline.runtime import file_hash
 from pipeline.sonata.layout import CircuitPaths
 
@@ -81,13 +81,15 @@ def _git(folder: Path, *arguments: str) -> str:
 def input_hashes(resolved: Resolved) -> dict[str, str]:
     """Hashes of every YAML and table of the model, by path from its folder."""
     model = resolved.model
-    named = [nodes.table for nodes in model.nodes.values() if isinstance(nodes, TableNodes)]
-    named += [f"{e.connectome_folder}/{e.connectome}.csv" for e in model.edges.values()]
-    named += [p.reference for p in model.cells.protocols.values() if p.reference]
+    tables = [resolved.path(file) for nodes in model.nodes.values() for file in node_files(nodes)]
+    edges = [file for name in model.edges for file in stage_files(resolved, "edges", name)]
+    protocols = model.cells.protocols.values() if model.cells else ()
+    named = [p.reference for p in protocols if p.reference]
     named += [model.analysis.correlation.reference] if model.analysis.correlation else []
     named += [model.reference] if model.reference else []
-    files = [*resolved.files, *(resolved.path(name) for name in named)]
-    files += sorted(resolved.path(model.cells.emodels).glob("*.yaml"))
+    files = [*resolved.files, *tables, *edges, *(resolved.path(name) for name in named)]
+    if model.cells:
+        files += sorted(resolved.path(model.cells.emodels).glob("*.yaml"))
     found = {}
     for path in dict.fromkeys(Path(file).resolve() for file in files):
         if path.is_file():

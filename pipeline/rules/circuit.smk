@@ -7,7 +7,7 @@ rule nodes:
         [PATHS.nodes(name) for name in MODEL.nodes],
         [PATHS.node_types(name) for name in MODEL.nodes],
         PATHS.node_sets,
-        COMPONENTS,
+        [directory(folder) for folder in COMPONENTS],
     log:
         PATHS.log("nodes"),
     benchmark:
@@ -61,11 +61,12 @@ for _name in MODEL.edges:
             YAML,
             stage_files(RESOLVED, "edges", _name),
             [PATHS.nodes(name) for name in MODEL.nodes],
-            [PATHS.morphologies] if MODEL.cells else [],
+            COMPONENTS[:1],
             part_files(_name),
         output:
             [PATHS.edges(name) for name in edge_populations(RESOLVED, _name)],
             [PATHS.edge_types(name) for name in edge_populations(RESOLVED, _name)],
+            [PATHS.analysis(name) for name in plan_tables(RESOLVED, _name)],
         log:
             PATHS.log(f"edges_{_name}"),
         benchmark:

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from pipeline.config.load import load_model
+from pipeline.config.rule_labels import plan_tables
 from pipeline.config.stages import stage_files, stage_slice
 from pipeline.circuit import edge_populations
 from pipeline.errors import PipelineError
@@ -21,12 +22,10 @@ PROTOCOLS = list(MODEL.cells.protocols) if MODEL.cells else []
 OUT = str(config.get("out", "circuits"))
 PATHS = CircuitPaths(Path(OUT) / MODEL.name / MODEL.variant)
 ENVIRONMENT = "../envs/sonatina.yaml"
-COMPONENTS = (
-    [directory(PATHS.morphologies), directory(PATHS.emodels)] if MODEL.cells else []
-)
 POPULATIONS = [
     kind for name in MODEL.edges for kind in edge_populations(RESOLVED, name)
 ]
+COMPONENTS = [PATHS.morphologies, PATHS.emodels] if MODEL.cells else []
 YAML = ancient(RESOLVED.files)
 # Shell commands name the model by environment, so that the same stage reached by another path or
 # another Python is still the same stage.

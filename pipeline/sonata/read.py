@@ -17,6 +17,8 @@ from pipeline.sonata import layout
 GAP_ROWS = 1 << 16
 """Rows apart up to which two selections are read in one go."""
 SPAN_ROWS = 1 << 22
+BLOCK_ROWS = 1 << 20
+"""Edges read at once by ``edge_blocks``."""
 
 
 @contextmanager
@@ -150,6 +152,19 @@ def read_nodes(path: str | Path, population: str) -> pd.DataFrame:
     return pd.DataFrame(table, index=pd.Index(ids.astype(np.int64), name=layout.NODE_ID))
 
 
+def read_typed_nodes(path: str | Path, types_path: str | Path, population: str) -> pd.DataFrame:
+    """Reads nodes with the attributes of their types; those of the node itself win.
+
+    Raises:
+        CircuitError: If a file is missing or damaged.
+    """
+    nodes = read_nodes(path, population)
+    types = read_types(types_path)
+    extra = [name for name in types if name not in nodes]
+    joined = types[extra].reindex(nodes[layout.NODE_TYPE].to_numpy())
+    return nodes.assign(**{name: joined[name].to_numpy() for name in extra})
+
+
 def edges_of_targets(root: h5py.Group, targets: Sequence[int] | np.ndarray) -> np.ndarray:
     """Returns the edges that end on some nodes, looked up by the index when there is one.
 
@@ -226,3 +241,32 @@ def read_edges(
         _require_plain_rows(root, "edge_group_index", rows)
         table = {name: _take(dataset, rows) for name, dataset in datasets.items()}
     return pd.DataFrame(table, index=pd.Index(rows, name="edge_id"))
+
+
+def edge_blocks(
+    path: str | Path, population: str, columns: Sequence[str] = (), rows: int = BLOCK_ROWS
+) -> Iterator[dict[str, np.ndarray]]:
+    """Yields all edges in file order, a block at a time, so that memory does not grow with them.
+
+    Args:
+        path: The edges file.
+        population: Name of the edge population.
+        columns: Attributes to read; those that the file does not have are left out.
+        rows: Edges per block.
+
+    Yields:
+        source_node_id, target_node_id, edge_type_id and the attributes; arrays of one length.
+
+    Raises:
+        CircuitError: If the population does not exist or there are several groups.
+    """
+    with open_population(path, "edges", population) as root:
+        group = _single_group(root)
+        datasets = {n: root[n] for n in (layout.SOURCE_IDS, layout.TARGET_IDS, layout.EDGE_TYPE)}
+        datasets |= {name: group[name] for name in columns if name in group}
+        total = len(root[layout.EDGE_TYPE])
+        for low in range(0, total, rows):
+            high = min(low + rows, total)
+            if "edge_group_index" in root:
+                _require_plain_rows(root, "edge_group_index", np.arange(low, high))
+            yield {name: dataset[low:high] for name, dataset in datasets.items()}

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.config import rules as schema
+from pipeline.config.rule_labels import pair_tables
 from pipeline.config.yaml_lines import KeyPath
 from pipeline.edges.rules import laws
 from pipeline.edges.rules.laws import Law
@@ -147,7 +148,7 @@ def _with_whole(rule: CompiledRule, whole, path: KeyPath, values: PairValues) ->
 
 def _classes(rule, path: KeyPath, source: Side, target: Side, findings: Findings):
     found: tuple[dict[str, KeyPath], dict[str, KeyPath]] = ({}, {})
-    for table, at in _tables(rule, path):
+    for table, at in pair_tables(rule, path):
         found[0].setdefault(table.source_by, (*at, "source_by"))
         found[1].setdefault(table.target_by, (*at, "target_by"))
     for index, law in enumerate(rule.connect):
@@ -164,21 +165,6 @@ def _classes(rule, path: KeyPath, source: Side, target: Side, findings: Findings
         chosen = select(side.frame, wanted, (*path, "select", name), findings)
         sides.append(classify(side.frame, chosen, attributes, findings))
     return sides
-
-
-def _tables(value, path: KeyPath):
-    """Every table below a part of the config with its key path."""
-    if isinstance(value, schema.PairTable):
-        yield value, path
-    elif isinstance(value, schema.Strict):
-        for name in type(value).model_fields:
-            yield from _tables(getattr(value, name), (*path, name))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _tables(item, (*path, index))
-    elif isinstance(value, dict):
-        for name, item in value.items():
-            yield from _tables(item, (*path, name))
 
 
 def _law(rule, path: KeyPath, values: PairValues, source: Side, target: Side) -> Law:

@@ -9,6 +9,7 @@ import pandas as pd
 from pipeline.config.load import Resolved
 from pipeline.config.rules import RuleEdges
 from pipeline.edges.rules.build import Builder, Network, compile_network
+from pipeline.edges.rules.expect import write_expectation
 from pipeline.edges.rules.parts import (
     Names,
     merge_parts,
@@ -21,8 +22,8 @@ from pipeline.edges.rules.plan import EdgePlan
 from pipeline.edges.rules.tables import Findings
 from pipeline.errors import Problem
 from pipeline.runtime import progress
-from pipeline.sonata.layout import CHEMICAL, NODE_TYPE, CircuitPaths, edge_population_name
-from pipeline.sonata.read import read_nodes, read_types
+from pipeline.sonata.layout import CHEMICAL, CircuitPaths, edge_population_name
+from pipeline.sonata.read import read_typed_nodes
 
 _log = logging.getLogger(__name__)
 
@@ -33,11 +34,7 @@ def node_table(paths: CircuitPaths, population: str) -> pd.DataFrame:
     Raises:
         CircuitError: If the nodes are missing.
     """
-    nodes = read_nodes(paths.nodes(population), population)
-    types = read_types(paths.node_types(population))
-    extra = [name for name in types if name not in nodes]
-    joined = types[extra].reindex(nodes[NODE_TYPE].to_numpy())
-    return nodes.assign(**{name: joined[name].to_numpy() for name in extra})
+    return read_typed_nodes(paths.nodes(population), paths.node_types(population), population)
 
 
 def load_network(
@@ -96,6 +93,7 @@ def run_rules(resolved: Resolved, name: str, paths: CircuitPaths) -> dict[str, i
             edges = merge_parts(builder, path, names, parts)
             remove_parts(path, parts)
     write_edge_types(network, paths.edge_types(names.population))
+    write_expectation(network, name, paths)
     return {names.population: edges}
 
 
@@ -113,6 +111,7 @@ def run_merge(resolved: Resolved, name: str, paths: CircuitPaths, parts: int) ->
     builder = Builder(network)
     edges = merge_parts(builder, paths.edges(names.population), names, parts)
     write_edge_types(network, paths.edge_types(names.population))
+    write_expectation(network, name, paths)
     return {names.population: edges}
 
 
