@@ -8,12 +8,13 @@ import sys
 from pathlib import Path
 
 from pipeline.errors import PipelineError
-from pipeline.runtime import pin_threads, setup_logging
+from pipeline.runtime import pin_kernels, pin_threads, setup_logging
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one verb; returns 0 when fine, 1 after a failure, 2 when the user must change something."""
     pin_threads()
+    pin_kernels()
     parser = build_parser()
     options = parser.parse_args(arguments)
     setup_logging(options.verbose)
@@ -65,6 +66,9 @@ def build_parser() -> argparse.ArgumentParser:
         "--path", help="only this dotted path"
     )
     stage("validate", commands.validate)
+    stage("plan", commands.plan, "plan v1 full --json").add_argument(
+        "--json", action="store_true", help="print JSON instead of a table"
+    )
     new = verb("new", commands.new, "new mymodel")
     new.add_argument("model", help="name of the new model")
     compiled = verb("compile", commands.compile_mechanisms, "compile worm")
@@ -75,7 +79,10 @@ def build_parser() -> argparse.ArgumentParser:
     compiled.add_argument("--cache", type=Path, help="folder of compiled mechanisms")
     stage("cells", commands.cells)
     stage("nodes", commands.nodes)
-    stage("edges", commands.edges).add_argument("--name", help="one key under edges; default all")
+    edges = stage("edges", commands.edges)
+    edges.add_argument("--name", help="one key under edges; default all")
+    edges.add_argument("--part", type=_part, metavar="I/N", help="build one part of a rules config")
+    edges.add_argument("--merge", type=_positive, metavar="N", help="join N finished parts")
     stage("circuit", commands.circuit)
     simulate = stage("simulate", commands.simulate)
     simulate.add_argument("--name", help="one key under simulation; default all")
@@ -89,6 +96,11 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("-n", "--dry-run", action="store_true", help="show what would be done")
     check = verb("check", commands.check, "check circuits/worm/default/circuit_config.json")
     check.add_argument("circuit", type=Path, help="circuit or simulation config (JSON)")
+    diff = verb("diff", commands.diff, "diff circuits/v1/tiny circuits/v1/small")
+    diff.add_argument("first", metavar="A", type=Path, help="circuit folder or config (JSON)")
+    diff.add_argument("second", metavar="B", type=Path, help="the other one")
+    diff.add_argument("--most", type=_positive, default=5, help="differing edges to show")
+    diff.add_argument("--json", action="store_true", help="print JSON instead of text")
     tables = verb("import", commands.import_source, "import c302 c302-0.12.1.whl models/worm")
     tables.add_argument("source", choices=["c302", "cect"])
     tables.add_argument("wheel", type=Path, help="the package's wheel file")
@@ -101,6 +113,14 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number of 1 or more, found {text!r}")
     return number
+
+
+def _part(text: str) -> tuple[int, int]:
+    words = text.split("/")
+    numbers = [int(word) for word in words if word.isdecimal()]
+    if len(words) != 2 or len(numbers) != 2 or not 1 <= numbers[0] <= numbers[1]:
+        raise argparse.ArgumentTypeError(f"expected I/N such as 2/8, found {text!r}")
+    return numbers[0], numbers[1]
 
 
 def _model_arguments(parser: argparse.ArgumentParser) -> None:

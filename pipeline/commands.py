@@ -72,6 +72,19 @@ def validate(options: argparse.Namespace) -> None:
     print(f"{resolved.model.name}/{resolved.model.variant}: no problems")
 
 
+def plan(options: argparse.Namespace) -> None:
+    """Tell how large a model will be and how long it takes to build, before anything is built."""
+    from pipeline.model_plan import plan_model, table_lines
+
+    resolved, _ = _open(options)
+    planned = plan_model(resolved)
+    if options.json:
+        print(json.dumps(planned, indent=2))
+        return
+    for line in table_lines(planned):
+        print(line)
+
+
 def new(options: argparse.Namespace) -> None:
     """Make a commented starter model that runs."""
     from pipeline.config.starter import write_starter
@@ -139,13 +152,34 @@ def nodes(options: argparse.Namespace) -> None:
 
 
 def edges(options: argparse.Namespace) -> None:
-    """Place the contacts and write the edge populations."""
+    """Place the contacts, or draw the rules' connections, and write the edge populations."""
     from pipeline.edges.build import run_edges
 
     resolved, paths = _open_stage(options)
-    for name in _chosen(options.name, list(resolved.model.edges), "edges"):
+    names = _chosen(options.name, list(resolved.model.edges), "edges")
+    if options.part or options.merge:
+        _edges_in_parts(options, resolved, paths, names)
+        return
+    for name in names:
         for population, count in run_edges(resolved, name, paths).items():
             print(f"{paths.edges(population)}  {count} edges")
+
+
+def _edges_in_parts(options: argparse.Namespace, resolved, paths, names: list[str]) -> None:
+    """Builds one part of a population of rules, or joins its parts."""
+    from pipeline.config.rules import RuleEdges
+    from pipeline.edges.rules.stage import run_merge, run_part
+
+    if len(names) != 1 or not isinstance(resolved.model.edges[names[0]], RuleEdges):
+        message = "parts are for one edge config of kind rules"
+        raise ConfigError(Problem("--part", message, "name it with --name"))
+    if options.part:
+        part, parts = options.part
+        run_part(resolved, names[0], paths, part - 1, parts)
+        print(f"part {part} of {parts}")
+        return
+    for population, count in run_merge(resolved, names[0], paths, options.merge).items():
+        print(f"{paths.edges(population)}  {count} edges")
 
 
 def circuit(options: argparse.Namespace) -> None:
@@ -213,6 +247,19 @@ def check(options: argparse.Namespace) -> None:
     for problem in problems:
         print(f"warning: {problem}")
     print(f"{options.circuit}: {len(problems)} warnings, no errors")
+
+
+def diff(options: argparse.Namespace) -> int:
+    """Compare two circuits: exit code 0 when equal, 1 when different."""
+    from pipeline.analysis.diff import compare_circuits, diff_lines
+
+    found = compare_circuits(options.first, options.second, options.most)
+    if options.json:
+        print(json.dumps(found, indent=2))
+    else:
+        for line in diff_lines(found):
+            print(line)
+    return 0 if found["equal"] else 1
 
 
 def import_source(options: argparse.Namespace) -> None:

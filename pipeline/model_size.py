@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from pipeline.cells.morphology import read_morphology, segment_counts
@@ -14,6 +16,7 @@ from pipeline.edges.connectome import read_connectome
 from pipeline.edges.contacts import contact_count
 from pipeline.nodes.build import read_tables, source_morphology
 from pipeline.nodes.populations import population_counts
+from pipeline.nodes.table import NodeTable
 
 
 def circuit_size(resolved: Resolved) -> dict[str, int]:
@@ -42,14 +45,20 @@ def circuit_size(resolved: Resolved) -> dict[str, int]:
     for edges in resolved.model.edges.values():
         if not isinstance(edges, ContactEdges):
             continue
-        path = resolved.path(edges.connectome_folder) / f"{edges.connectome}.csv"
-        names = list(tables[edges.source].frame["name"])
-        counts = read_connectome(path, names)
-        off_diagonal = 1 - np.eye(len(names)) * (not edges.autapses)
-        chemical = contact_count(counts["chemical"] * off_diagonal, edges.chemical.count)
-        gaps = contact_count(
-            counts["electrical"] * (1 - np.eye(len(names))), edges.electrical.count
-        )
-        size["chemical"] += int(chemical.sum())
-        size["gap_halves"] += int(gaps.sum())
+        chemical, gap_halves = contact_sizes(resolved, edges, tables)
+        size["chemical"] += chemical
+        size["gap_halves"] += gap_halves
     return size
+
+
+def contact_sizes(
+    resolved: Resolved, edges: ContactEdges, tables: Mapping[str, NodeTable]
+) -> tuple[int, int]:
+    """Counts the chemical contacts and the halves of gap junctions that one edge config asks for."""
+    path = resolved.path(edges.connectome_folder) / f"{edges.connectome}.csv"
+    names = list(tables[edges.source].frame["name"])
+    counts = read_connectome(path, names)
+    off_diagonal = 1 - np.eye(len(names)) * (not edges.autapses)
+    chemical = contact_count(counts["chemical"] * off_diagonal, edges.chemical.count)
+    gaps = contact_count(counts["electrical"] * (1 - np.eye(len(names))), edges.electrical.count)
+    return int(chemical.sum()), int(gaps.sum())

@@ -154,6 +154,23 @@ def pin_threads(threads: int = 1) -> None:
         os.environ.setdefault(name, str(threads))
 
 
+def pin_kernels() -> None:
+    """Gives compiled kernels a cache of their own per version of their source.
+
+    Numba's cache looks at one file at a time; a kernel whose helper in another file changed would be
+    taken from the cache as it was.
+    """
+    if "NUMBA_CACHE_DIR" in os.environ:
+        return
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        text = path.read_bytes()
+        if b"numba" in text:
+            digest.update(text)
+    root = Path(os.environ.get("SONATINA_CACHE", ".cache")).resolve()
+    os.environ["NUMBA_CACHE_DIR"] = str(root / "kernels" / digest.hexdigest()[:16])
+
+
 def progress(iterable=None, *, total: float | None = None, label: str = "", unit: str = "it"):
     """Returns a tqdm bar that shows only on rank 0 and only on a terminal."""
     from tqdm import tqdm

@@ -117,8 +117,9 @@ def _check_nodes(check: _Check) -> None:
                 check.file((*path, "types"), nodes.types)
         else:
             table = check.file((*path, "table"), nodes.table)
-            if table and isinstance(nodes, TableNodes):
+            if isinstance(nodes, TableNodes):
                 check.node_sets += nodes.sets
+            if table and isinstance(nodes, TableNodes):
                 _check_columns(check, path, nodes, table)
 
 

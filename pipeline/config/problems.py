@@ -95,6 +95,8 @@ def _explain(item: Any, path: KeyPath, model: type[BaseModel], document: Documen
         expected = item.get("ctx", {}).get("expected_tags", "")
         tag = str(item.get("ctx", {}).get("discriminator", "kind")).strip("'")
         given = found.get(tag) if isinstance(found, dict) else found
+        if (*path, tag) in document.origins:
+            where = where_is((*path, tag), document)
         return where, f"{tag} is {given!r}", f"expected one of {expected}"
     message = item["msg"].removeprefix("Value error, ")
     if kind != "value_error":

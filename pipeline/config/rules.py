@@ -22,6 +22,7 @@ from pipeline.config.quantity import (
     TimeStep,
     Velocity,
 )
+from pipeline.config.retinotopic import RetinotopicConnect
 
 Scalar = bool | int | float | str
 Selection = dict[str, Scalar | list[Scalar]]
@@ -211,7 +212,8 @@ Factor = (
     | TuningFactor | TuningBellFactor | LogisticFactor
 )  # fmt: skip
 Degree = FixedIndegree | FixedOutdegree | FixedTotal
-Listed = OneToOne | AllToAll | TableConnect
+Listed = OneToOne | AllToAll | TableConnect | RetinotopicConnect
+_ALONE = FixedTotal | OneToOne | TableConnect | RetinotopicConnect
 Connect = Annotated[Factor | Degree | Listed, Field(discriminator="law")]
 
 
@@ -262,6 +264,28 @@ class PoissonValue(Strict):
     plus: int = Field(1, ge=0)
 
 
+class ConstantDelay(ConstantValue):
+    """The same delay for every edge of a class pair."""
+
+    value: PairMilliseconds
+
+
+class LognormalDelay(LognormalValue):
+    """Log-normal delays with given mean and standard deviation of the delays themselves."""
+
+    mean: PairMilliseconds
+    sd: PairMilliseconds
+
+
+class NormalDelay(NormalValue):
+    """Normal delays, drawn again until between low and high."""
+
+    mean: PairMilliseconds
+    sd: PairMilliseconds
+    low: PairMilliseconds = 0.0
+    high: PairMilliseconds = 1e30
+
+
 class DistanceDelay(Strict):
     """offset + d / velocity."""
 
@@ -300,16 +324,16 @@ class Synapse(Strict):
     nsyns: Annotated[ConstantValue | UniformInteger | PoissonValue, Field(discriminator="law")] = (
         ConstantValue(law="constant", value=1.0)
     )
-    weight: Annotated[
-        ConstantValue | LognormalValue | NormalValue, Field(discriminator="law")
-    ] = ConstantValue(law="constant", value=1.0)
+    weight: Annotated[ConstantValue | LognormalValue | NormalValue, Field(discriminator="law")] = (
+        ConstantValue(law="constant", value=1.0)
+    )
     weight_kind: Literal["conductance", "current", "factor"] = Field(
         "factor", description="conductance: never negative; current: negative where inhibitory."
     )
     direction: DirectionWeight | None = None
     delay: Annotated[
-        ConstantValue | DistanceDelay | LognormalValue | NormalValue, Field(discriminator="law")
-    ] = ConstantValue(law="constant", value=1.0)
+        ConstantDelay | DistanceDelay | LognormalDelay | NormalDelay, Field(discriminator="law")
+    ] = ConstantDelay(law="constant", value=1.0)
     min_delay: TimeStep | None = Field(None, description="Smaller delays are raised to it.")
     sign: Literal["excitatory", "inhibitory"] | SignBy | None = None
     sections: PairText | None = Field(None, description="Target section types, e.g. dend+apic.")
@@ -343,7 +367,7 @@ class Rule(Strict):
         whole = [law for law in self.connect if not isinstance(law, Factor)]
         if len(whole) > 1:
             raise ValueError(f"{', '.join(law.law for law in whole)} cannot stand in one rule")
-        alone = [law for law in whole if isinstance(law, FixedTotal | OneToOne | TableConnect)]
+        alone = [law for law in whole if isinstance(law, _ALONE)]
         if alone and len(laws) > 1:
             raise ValueError(f"{alone[0].law} takes no other factors")
         if any(isinstance(law, GaussianFactor) and law.mean_within for law in self.connect):

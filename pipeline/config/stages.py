@@ -39,6 +39,11 @@ def stage_slice(resolved: Resolved, stage: str, name: str = "") -> dict[str, Any
     }
     if any(isinstance(nodes, PlacedNodes) for nodes in resolved.model.nodes.values()):
         slices["nodes"]["seed"] = tree["seed"]
+    rules = slices["edges"]["edges"]
+    if rules and rules["kind"] == "rules":
+        # Memory and parts change the way, not the edges.
+        free = ("memory", "parts")
+        slices["edges"]["edges"] = {key: v for key, v in rules.items() if key not in free}
     if slices["simulate"]["simulation"]:
         # Results do not depend on ranks; neither may the decision to run again.
         run = dict(slices["simulate"]["simulation"])

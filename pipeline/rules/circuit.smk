@@ -7,7 +7,7 @@ rule nodes:
         [PATHS.nodes(name) for name in MODEL.nodes],
         [PATHS.node_types(name) for name in MODEL.nodes],
         PATHS.node_sets,
-        [directory(folder) for folder in COMPONENTS],
+        COMPONENTS,
     log:
         PATHS.log("nodes"),
     benchmark:
@@ -23,6 +23,35 @@ rule nodes:
         " > {log:q} 2>&1 || {{ cat {log:q} >&2; exit 1; }}"
 
 
+# Parts of one population, for a cluster that builds them side by side; a laptop needs none.
+for _name in MODEL.edges:
+    for _index, _file in enumerate(part_files(_name), start=1):
+
+        rule:
+            name:
+                f"edges_{_name}_part_{_index}"
+            input:
+                YAML,
+                stage_files(RESOLVED, "edges", _name),
+                [PATHS.nodes(name) for name in MODEL.nodes],
+            output:
+                temp(_file),
+            log:
+                PATHS.log(f"edges_{_name}_part_{_index}"),
+            benchmark:
+                PATHS.benchmark(f"edges_{_name}_part_{_index}")
+            conda:
+                ENVIRONMENT
+            params:
+                part=part("edges", _name),
+                how=f"--name {_name} --part {_index}/{scattered(_name)}",
+            message:
+                "write one part of the edges"
+            shell:
+                '"$SONATINA_PYTHON" -m pipeline edges "$SONATINA_MODEL" $SONATINA_VARIANT'
+                " {params.how} > {log:q} 2>&1 || {{ cat {log:q} >&2; exit 1; }}"
+
+
 for _name in MODEL.edges:
 
     rule:
@@ -32,7 +61,8 @@ for _name in MODEL.edges:
             YAML,
             stage_files(RESOLVED, "edges", _name),
             [PATHS.nodes(name) for name in MODEL.nodes],
-            COMPONENTS[:1],
+            [PATHS.morphologies] if MODEL.cells else [],
+            part_files(_name),
         output:
             [PATHS.edges(name) for name in edge_populations(RESOLVED, _name)],
             [PATHS.edge_types(name) for name in edge_populations(RESOLVED, _name)],
@@ -45,13 +75,12 @@ for _name in MODEL.edges:
             ENVIRONMENT
         params:
             part=part("edges", _name),
-            key=_name,
+            how=f"--name {_name}{merge_flag(_name)}",
         message:
             "write the edges"
         shell:
             '"$SONATINA_PYTHON" -m pipeline edges "$SONATINA_MODEL" $SONATINA_VARIANT'
-            " --name {params.key} > {log:q} 2>&1"
-            " || {{ cat {log:q} >&2; exit 1; }}"
+            " {params.how} > {log:q} 2>&1 || {{ cat {log:q} >&2; exit 1; }}"
 
 
 rule join:

@@ -22,10 +22,12 @@ PROTOCOLS = list(MODEL.cells.protocols) if MODEL.cells else []
 OUT = str(config.get("out", "circuits"))
 PATHS = CircuitPaths(Path(OUT) / MODEL.name / MODEL.variant)
 ENVIRONMENT = "../envs/sonatina.yaml"
+COMPONENTS = (
+    [directory(PATHS.morphologies), directory(PATHS.emodels)] if MODEL.cells else []
+)
 POPULATIONS = [
     kind for name in MODEL.edges for kind in edge_populations(RESOLVED, name)
 ]
-COMPONENTS = [PATHS.morphologies, PATHS.emodels] if MODEL.cells else []
 YAML = ancient(RESOLVED.files)
 # Shell commands name the model by environment, so that the same stage reached by another path or
 # another Python is still the same stage.
@@ -45,3 +47,21 @@ wildcard_constraints:
 def part(stage, name=""):
     """The slice of the config a stage depends on, as text: a change of it reruns the stage."""
     return json.dumps(stage_slice(RESOLVED, stage, name), sort_keys=True)
+
+
+def scattered(name):
+    """How many jobs build the parts of one edge config; 0 when one job builds the whole."""
+    parts = getattr(MODEL.edges[name], "parts", 1)
+    return parts if parts > 1 else 0
+
+
+def part_files(name):
+    """The files of the parts of one edge config."""
+    population = next(iter(edge_populations(RESOLVED, name)))
+    parts = scattered(name)
+    return [PATHS.edges_part(population, index, parts) for index in range(parts)]
+
+
+def merge_flag(name):
+    """How the command joins the parts that other jobs have built."""
+    return f" --merge {scattered(name)}" if scattered(name) else ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import h5py
 import numpy as np
-from numba import njit
+from numba import njit, prange
 
 from pipeline.sonata import layout
 
@@ -16,6 +16,8 @@ BLOCK_ROWS = 1 << 22
 """Rows read at once."""
 BAND_BYTES = 1 << 30
 """Memory for the runs of one band."""
+SLICE_BYTES = 1 << 25
+"""Memory a task writes to; about what the processor's cache holds."""
 
 
 @njit(cache=True)
@@ -29,32 +31,36 @@ def count_runs(ids, last, counts):
     return last
 
 
-@njit(cache=True)
-def place_runs(ids, first, last, low, high, nexts, runs):
-    """Puts the runs of nodes low to high - 1 in their places.
+@njit(cache=True, parallel=True)
+def place_runs(ids, first, last, cuts, nexts, runs):
+    """Puts the runs of a band of nodes in their places.
 
     Args:
         ids: uint64 [n]. Node ids of edges ``first`` to ``first + n - 1``.
         first: Edge id of the first row.
         last: Node id of the edge before; -1 for none.
-        low: First node of the band.
-        high: Last node of the band + 1.
-        nexts: int64 [high - low]. Next free place of each node.
+        cuts: int64 [slices + 1]. The band cut into slices of nodes; each is a task that reads all
+            ids but writes to a small piece of memory only.
+        nexts: int64 [nodes of the band]. Next free place of each node.
         runs: uint64 [runs, 2]. First edge and last edge + 1.
 
     Returns:
         Node id of the last edge.
     """
-    for i in range(len(ids)):
-        value = np.int64(ids[i])
-        if value != last:
-            if low <= last < high:
-                runs[nexts[last - low] - 1, 1] = np.uint64(first + i)
-            if low <= value < high:
-                runs[nexts[value - low], 0] = np.uint64(first + i)
-                nexts[value - low] += 1
-            last = value
-    return last
+    base = cuts[0]
+    for task in prange(len(cuts) - 1):
+        low, high = cuts[task], cuts[task + 1]
+        before = last
+        for i in range(len(ids)):
+            value = np.int64(ids[i])
+            if value != before:
+                if low <= before < high:
+                    runs[nexts[before - base] - 1, 1] = np.uint64(first + i)
+                if low <= value < high:
+                    runs[nexts[value - base], 0] = np.uint64(first + i)
+                    nexts[value - base] += 1
+                before = value
+    return np.int64(ids[len(ids) - 1]) if len(ids) else last
 
 
 def write_index(
@@ -90,9 +96,12 @@ def write_index(
         high = max(low + 1, int(np.searchsorted(ends, written + band, side="right")))
         runs = np.empty((int(ends[high - 1]) - written, 2), np.uint64)
         nexts = (ends - counts)[low:high] - written
+        slices = 1 + 16 * len(runs) // SLICE_BYTES
+        inner = np.searchsorted(nexts, len(runs) * np.arange(1, slices) / slices)
+        cuts = low + np.concatenate(([0], inner, [high - low])).astype(np.int64)
         last = -1
         for start in range(0, len(ids), block):
-            last = place_runs(ids[start : start + block], start, last, low, high, nexts, runs)
+            last = place_runs(ids[start : start + block], start, last, cuts, nexts, runs)
         if low <= last < high:
             runs[nexts[last - low] - 1, 1] = len(ids)
         edges[written : written + len(runs)] = runs

@@ -87,6 +87,12 @@ def split_edge_population(name: str) -> tuple[str, str, str]:
     return parts[0], parts[1], parts[2]
 
 
+def part_path(path: str | Path, part: int, parts: int) -> Path:
+    """Returns where a part (from 0) of an edges file goes: beside it."""
+    path = Path(path)
+    return path.with_name(f"{path.stem}.part-{part + 1:04d}-of-{parts:04d}.h5")
+
+
 @dataclass(frozen=True)
 class CircuitPaths:
     """Where every file of one circuit goes; nothing else in the pipeline builds these paths.
@@ -148,6 +154,9 @@ class CircuitPaths:
 
     def edges(self, population: str) -> Path:
         return self.network / f"{population}.edges.h5"
+
+    def edges_part(self, population: str, part: int, parts: int) -> Path:
+        return part_path(self.edges(population), part, parts)
 
     def edge_types(self, population: str) -> Path:
         return self.network / f"{population}.edge_types.csv"

@@ -302,9 +302,7 @@ class EdgeWriter:
             self._pending.clear()
             for index, ids in layout.INDICES.items() if self._indices else ():
                 group = self._root.create_group(f"indices/{index}")
-                write_index(
-                    group, self._root[ids], self._sizes[ids], band_bytes=self._index_bytes
-                )
+                write_index(group, self._root[ids], self._sizes[ids], band_bytes=self._index_bytes)
 
     def __enter__(self) -> EdgeWriter:
         return self

@@ -42,8 +42,12 @@ def builder(rules, nodes, target=None, seed: int = 1, naive: bool = False, **key
 def all_edges(builder: Builder, most: int | None = None) -> Block:
     """All blocks joined."""
     blocks = list(builder.blocks(most=most))
-    columns = {name: np.concatenate([b.columns[name] for b in blocks]) for name in blocks[0].columns}
-    parts = (np.concatenate([getattr(b, k) for b in blocks]) for k in ("sources", "targets", "types"))
+    columns = {
+        name: np.concatenate([b.columns[name] for b in blocks]) for name in blocks[0].columns
+    }
+    parts = (
+        np.concatenate([getattr(b, k) for b in blocks]) for k in ("sources", "targets", "types")
+    )
     return Block(*parts, columns)
 
 

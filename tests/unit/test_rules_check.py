@@ -114,9 +114,28 @@ def test_messages(made, message):
 
 def test_missing_places_and_angles():
     nodes = cells(30)[["pop", "ei"]]
-    found = [text for _, text in problems(rule([HALF, GAUSSIAN, {"law": "tuning", "ratio": 1}]), nodes)]
+    found = [
+        text for _, text in problems(rule([HALF, GAUSSIAN, {"law": "tuning", "ratio": 1}]), nodes)
+    ]
     assert sum("needs positions" in text for text in found) == 2
     assert sum("needs tuning angles" in text for text in found) == 2
+
+
+def test_nodes_without_values():
+    nodes = cells(40)
+    nodes.loc[[3, 5], "tuning_angle"] = float("nan")
+    nodes.loc[7, "x"] = float("nan")
+    found = [text for _, text in problems(rule([HALF, {"law": "tuning", "ratio": 0.5}]), nodes)]
+    assert sum("2 source nodes have no tuning angle, the first is 3" in text for text in found) == 1
+    assert sum("1 target nodes have no place, the first is 7" in text for text in found) == 1
+    found = [text for _, text in problems(rule([HALF, GAUSSIAN]), nodes)]
+    assert not any("angle" in text for text in found)
+
+
+def test_listed_autapses_are_asked_for():
+    found = problems(rule({"law": "one_to_one"}))
+    assert "60 listed pairs join a node to itself" in found[0][1]
+    assert problems(rule({"law": "one_to_one"}, autapses=True)) == []
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,9 @@ def test_degrees_are_exact(law, count, multapses, autapses, seed):
     assert (np.lexsort((found.sources, found.targets)) == np.arange(len(pairs))).all()
 
 
-@pytest.mark.parametrize("law, other", [("fixed_indegree", "sources"), ("fixed_outdegree", "targets")])
+@pytest.mark.parametrize(
+    "law, other", [("fixed_indegree", "sources"), ("fixed_outdegree", "targets")]
+)
 @pytest.mark.parametrize("multapses", [False, True])
 def test_partners_are_uniform(law, other, multapses):
     nodes = cells(400)
@@ -133,7 +135,9 @@ def test_spread_of_totals_is_hypergeometric():
         expected = stats.hypergeom.pmf(np.arange(room + 1), 10, room, 4) * 4000
         observed = np.bincount(column, minlength=room + 1)
         kept = expected > 5
-        fit = stats.chisquare(observed[kept], expected[kept] * observed[kept].sum() / expected[kept].sum())
+        fit = stats.chisquare(
+            observed[kept], expected[kept] * observed[kept].sum() / expected[kept].sum()
+        )
         assert fit.pvalue > 1e-4
 
 

@@ -108,8 +108,14 @@ def test_libsonata_reads_it_and_the_indices_agree(whole):
         np.testing.assert_array_equal(root["edge_group_index"][:], np.arange(len(source)))
     assert population.size == len(source)
     for node in (0, 13, 699):
-        assert population.afferent_edges([node]).flatten().tolist() == np.flatnonzero(target == node).tolist()
-        assert population.efferent_edges([node]).flatten().tolist() == np.flatnonzero(source == node).tolist()
+        assert (
+            population.afferent_edges([node]).flatten().tolist()
+            == np.flatnonzero(target == node).tolist()
+        )
+        assert (
+            population.efferent_edges([node]).flatten().tolist()
+            == np.flatnonzero(source == node).tolist()
+        )
 
 
 def test_no_edges_is_a_file_too(tmp_path):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from rule_nodes import cells, edges, rule
 
 from pipeline.edges.rules.compile import compile_rule, corrected_amplitude, lowered_tuning, side_of
-from pipeline.edges.rules.laws import Law, box_bounds, pair_probabilities, pair_probability
+from pipeline.edges.rules.laws import Law, box_bound, pair_probabilities, pair_probability
 from pipeline.edges.rules.tables import Findings
 
 METRICS = ("lateral", "vertical", "3d")
@@ -57,7 +57,7 @@ def test_bounds_hold(first, second, seed):
     points = centre + width * rng.random((20, 3))
     target = rng.normal(0, 100, 3)
     box = np.concatenate((points.min(axis=0), points.max(axis=0)))
-    high, low = box_bounds(law, box[None], 0, 0, 0, *target)
+    high, low = (box_bound(law, box[None], 0, 0, 0, *target, upper) for upper in (True, False))
     angles = np.concatenate((180 * rng.random(18), [0.0, 90.0]))
     zeros = np.zeros(20, int)
     p = pair_probabilities(law, zeros, zeros, target - points, angles)

@@ -18,7 +18,14 @@ def made_of(synapse, nodes=None, connect=None, **keys):
 def test_constants_go_to_the_types():
     made, found = made_of({"weight": {"law": "constant", "value": 0.3}, "columns": {"erev": 0}})
     assert found.columns == {}
-    expected = {"edge_type_id": 0, "rule": "r", "nsyns": 1, "syn_weight": 0.3, "delay": 1, "erev": 0}
+    expected = {
+        "edge_type_id": 0,
+        "rule": "r",
+        "nsyns": 1,
+        "syn_weight": 0.3,
+        "delay": 1,
+        "erev": 0,
+    }
     assert made.network.edge_types() == [expected]
 
 
@@ -97,8 +104,12 @@ def test_tables_by_class(tmp_path):
     assert set(rows["distance_range"]) == {"[50, 150]"}
     nodes = cells(250)
     table = rows.reset_index().set_index("edge_type_id").loc[found.types]
-    assert (table["source_pop"].to_numpy() == nodes["pop"].to_numpy()[found.sources.astype(int)]).all()
-    assert (table["target_pop"].to_numpy() == nodes["pop"].to_numpy()[found.targets.astype(int)]).all()
+    assert (
+        table["source_pop"].to_numpy() == nodes["pop"].to_numpy()[found.sources.astype(int)]
+    ).all()
+    assert (
+        table["target_pop"].to_numpy() == nodes["pop"].to_numpy()[found.targets.astype(int)]
+    ).all()
 
 
 def test_listed_pairs_carry_their_values(tmp_path):
@@ -110,7 +121,7 @@ def test_listed_pairs_carry_their_values(tmp_path):
     })  # fmt: skip
     table.to_csv(tmp_path / "pairs.csv", index=False)
     connect = [{"law": "table", "file": str(tmp_path / "pairs.csv")}]
-    made = builder([rule(connect, "listed"), rule([HALF], "other")], nodes)
+    made = builder([rule(connect, "listed", autapses=True), rule([HALF], "other")], nodes)
     for most in (None, 50):
         found = all_edges(made, most)
         mine = found.types == 0

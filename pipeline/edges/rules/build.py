@@ -119,7 +119,7 @@ def compile_network(
     rules = [compile_rule(config, i, seed, *sides, findings) for i in range(len(config.rules))]
     for i, rule in enumerate(rules):
         if rule is not None:
-            check_rule(config.rules[i], rule, ("rules", i), findings)
+            check_rule(config.rules[i], rule, sides, ("rules", i), findings)
     _check_widths(len(source), len(rules), findings)
     if findings.errors():
         raise ConfigError(findings.errors())
@@ -273,4 +273,3 @@ def _sort(keys, ends, low, n_rules, sources, targets):
         for e in range(ends[i], ends[i + 1]):
             sources[e] = keys[e] // n_rules
             targets[e] = low + i
-

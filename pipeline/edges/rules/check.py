@@ -11,6 +11,7 @@ import numpy as np
 from pipeline.config import rules as schema
 from pipeline.config.yaml_lines import KeyPath
 from pipeline.edges.rules import compile as compiled
+from pipeline.edges.rules import laws
 from pipeline.edges.rules import synapse as syn
 from pipeline.edges.rules.tables import Findings
 
@@ -19,24 +20,65 @@ EXCITATORY_ABOVE = -50.0
 
 
 def check_rule(
-    config: schema.Rule, rule: compiled.CompiledRule, path: KeyPath, findings: Findings
+    config: schema.Rule,
+    rule: compiled.CompiledRule,
+    sides: tuple[compiled.Side, compiled.Side],
+    path: KeyPath,
+    findings: Findings,
 ) -> None:
-    """Checks signs and fixed degrees of one compiled rule.
+    """Checks signs, fixed degrees and node values of one compiled rule.
 
     Args:
         config: The rule as written.
         rule: The rule compiled.
+        sides: Source and target nodes.
         path: Its key path.
         findings: Receives problems.
     """
+    _check_nodes(config, rule, sides, path, findings)
     if config.synapse.sign is not None:
         _check_sign(config.synapse, rule, (*path, "synapse"), findings)
     if rule.count is not None:
         _check_degrees(config, rule, path, findings)
     if rule.kind != compiled.LISTED and not (rule.law.amplitude > 0).any():
         findings.add((*path, "connect"), "the probability is 0 for every pair of classes")
+    if rule.listed is not None and rule.skip_self:
+        own = int((rule.listed.sources == rule.listed.targets).sum())
+        if own:
+            message = f"{own} listed pairs join a node to itself"
+            findings.add((*path, "connect"), message, "set autapses: true, or remove them")
     if rule.listed is not None and not len(rule.listed.sources):
         findings.add((*path, "connect"), "no listed pair lies in the selection", level="warning")
+
+
+def _check_nodes(
+    config: schema.Rule,
+    rule: compiled.CompiledRule,
+    sides: tuple[compiled.Side, compiled.Side],
+    path: KeyPath,
+    findings: Findings,
+) -> None:
+    """Missing places and angles of selected nodes, where a law or a weight looks at them."""
+    law, connected = rule.law, rule.law.amplitude > 0
+    angular = np.isin(law.codes, (laws.TUNING_LINEAR, laws.TUNING_BELL))
+    angular |= (law.codes == laws.LOGISTIC) & (law.params[:, :, :, 2] != 0).any(axis=(0, 1))
+    active = (law.params[:, :, angular, 4] != 1).any(axis=2)
+    active |= rule.synapse.draws.direction[:, :, 0] > 0
+    active &= connected
+    if config.synapse.direction and active.any() and not (sides[0].tuned and sides[1].tuned):
+        findings.add((*path, "synapse", "direction"), "nodes have no tuning angles")
+    for axis, (name, side, classes) in enumerate(
+        zip(("source", "target"), sides, (rule.source, rule.target), strict=True)
+    ):
+        looks = active.any(axis=1 - axis)[np.maximum(classes.codes, 0)] & (classes.codes >= 0)
+        for what, wrong in (
+            ("tuning angle", looks & ~np.isfinite(side.points[:, 3])),
+            ("place", (classes.codes >= 0) & ~np.isfinite(side.points[:, :3]).all(axis=1)),
+        ):
+            if wrong.any():
+                first = int(np.flatnonzero(wrong)[0])
+                message = f"{int(wrong.sum())} {name} nodes have no {what}, the first is {first}"
+                findings.add((*path, "select", name), message, "give it, or select others")
 
 
 def source_signs(
@@ -50,7 +92,9 @@ def source_signs(
     for i, value in enumerate(rule.source.labels[sign.by]):
         signs[i] = words.get(value, 0)
         if value not in words:
-            findings.add((*path, "sign"), f"{sign.by} {value!r} is neither excitatory nor inhibitory")
+            findings.add(
+                (*path, "sign"), f"{sign.by} {value!r} is neither excitatory nor inhibitory"
+            )
     return signs
 
 
@@ -109,13 +153,15 @@ def _check_degrees(
         used = np.ones_like(rooms, bool)
     else:
         inward = rule.kind == compiled.INDEGREE
-        rooms = np.where(allowed, (source[:, None] if inward else target[None, :]) - (own > 0), 0)
+        rooms = np.where(allowed, source[:, None] if inward else target[None, :], 0)
+        itself = (own > 0) & allowed
         used = np.broadcast_to((target[None, :] if inward else source[:, None]) > 0, rooms.shape)
         if pooled:
             axis = 0 if inward else 1
             rooms = rooms.sum(axis=axis, keepdims=True)
+            itself = itself.any(axis=axis, keepdims=True)
             used = used.any(axis=axis, keepdims=True)
-        what = "sources" if inward else "targets"
+        rooms, what = rooms - itself, "sources" if inward else "targets"
     count = np.broadcast_to(np.rint(rule.count), rooms.shape)
     short = used & (count > 0) & ((rooms == 0) | ((count > rooms) & (not rule.multapses)))
     if short.any():

@@ -14,13 +14,14 @@ from pipeline.edges.rules import laws
 from pipeline.edges.rules.laws import Law
 from pipeline.edges.rules.listed import Listed, one_to_one, read_listed
 from pipeline.edges.rules.random import rule_key
+from pipeline.edges.rules.retinotopic import VisualField, compile_field
 from pipeline.edges.rules.synapse import SynapseLaw, compile_synapse
 from pipeline.edges.rules.tables import Classes, Findings, PairValues, classify, select
 
-THINNED, INDEGREE, OUTDEGREE, TOTAL, LISTED = range(5)
+THINNED, INDEGREE, OUTDEGREE, TOTAL, LISTED, RETINOTOPIC = range(6)
 _KINDS = {
     "fixed_indegree": INDEGREE, "fixed_outdegree": OUTDEGREE, "fixed_total": TOTAL,
-    "one_to_one": LISTED, "table": LISTED,
+    "one_to_one": LISTED, "table": LISTED, "retinotopic": RETINOTOPIC,
 }  # fmt: skip
 
 
@@ -46,7 +47,7 @@ class CompiledRule:
 
     Attributes:
         name: Its name.
-        kind: THINNED, INDEGREE, OUTDEGREE, TOTAL or LISTED.
+        kind: THINNED, INDEGREE, OUTDEGREE, TOTAL, LISTED or RETINOTOPIC.
         key: uint64 [2]. Philox key.
         source: Classes of the sources.
         target: Classes of the targets.
@@ -56,6 +57,7 @@ class CompiledRule:
         multapses: Fixed degrees may draw a pair twice.
         count: float64 [source classes or 1, target classes or 1] of fixed degrees and totals.
         listed: Pairs of one_to_one and table rules.
+        field: Units and numbers of retinotopic rules.
     """
 
     name: str
@@ -69,6 +71,7 @@ class CompiledRule:
     multapses: bool = False
     count: np.ndarray | None = None
     listed: Listed | None = None
+    field: VisualField | None = None
 
 
 def side_of(frame: pd.DataFrame, config: schema.RuleEdges) -> Side:
@@ -107,14 +110,21 @@ def compile_rule(
         return None
     values = PairValues(source_classes, target_classes, findings)
     law = _law(rule, path, values, source, target)
+    field = None
+    if isinstance(rule.connect[0], schema.RetinotopicConnect):
+        at = (*path, "connect", 0)
+        field = compile_field(rule.connect[0], at, values, source, target)
+        if field is None:
+            return None
+        law = law._replace(amplitude=law.amplitude * (field.chances() > 0))
     synapse = compile_synapse(rule.synapse, (*path, "synapse"), values, law.amplitude)
     whole = next((law for law in rule.connect if law.law in _KINDS), None)
     compiled = CompiledRule(
         rule.name, _KINDS[whole.law] if whole else THINNED, rule_key(seed, rule.name),
         source_classes, target_classes, law, synapse,
-        skip_self=config.source == config.target and not rule.autapses,
+        skip_self=config.source == config.target and not rule.autapses, field=field,
     )  # fmt: skip
-    if whole is not None:
+    if whole is not None and field is None:
         at = (*path, "connect", rule.connect.index(whole))
         compiled = _with_whole(compiled, whole, at, values)
     return compiled if len(findings.errors()) == before else None
@@ -141,6 +151,9 @@ def _classes(rule, path: KeyPath, source: Side, target: Side, findings: Findings
     for table, at in pair_tables(rule, path):
         found[0].setdefault(table.source_by, (*at, "source_by"))
         found[1].setdefault(table.target_by, (*at, "target_by"))
+    for index, law in enumerate(rule.connect):
+        if isinstance(law, schema.RetinotopicConnect) and law.by:
+            found[1].setdefault(law.by, (*path, "connect", index, "by"))
     sign = rule.synapse.sign
     if isinstance(sign, schema.SignBy):
         found[0].setdefault(sign.by, (*path, "synapse", "sign", "by"))
@@ -253,7 +266,8 @@ def _scale(law, path: KeyPath, values: PairValues, amplitude) -> np.ndarray:
 
 
 def _gaussian(law, path, values, amplitude):
-    return laws.GAUSSIAN, [_scale(law, path, values, amplitude)]
+    scale = _scale(law, path, values, amplitude)
+    return laws.GAUSSIAN, [scale, scale**-2.0]
 
 
 def _length(code: int, name: str):
@@ -287,12 +301,20 @@ def _bell(law, path, values, amplitude):
     width = values.numbers(law.width, (*path, "width"), 0.0, open_low=True)
     floor = values.numbers(law.floor, (*path, "floor"), 0.0, 1.0)
     off = np.isnan(width)
-    return laws.TUNING_BELL, [np.where(width > 0, width, 1.0), np.nan_to_num(floor), law.fold, 0.0, off * 1.0]
+    return laws.TUNING_BELL, [
+        np.where(width > 0, width, 1.0),
+        np.nan_to_num(floor),
+        law.fold,
+        0.0,
+        off * 1.0,
+    ]
 
 
 def _logistic(law, path, values, amplitude):
     parts = [
-        _needed(values.numbers(getattr(law, name), (*path, name)), amplitude, (*path, name), values, 0)
+        _needed(
+            values.numbers(getattr(law, name), (*path, name)), amplitude, (*path, name), values, 0
+        )
         for name in ("intercept", "distance", "tuning")
     ]
     return laws.LOGISTIC, [*parts, law.fold]

@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numba import njit, prange
 
-from pipeline.edges.rules.laws import box_bounds
+from pipeline.edges.rules.laws import box_bound
 from pipeline.edges.rules.random import uniforms
 from pipeline.edges.rules.sample import SPLIT, Targets, probability_at
 from pipeline.edges.rules.tree import Forest
@@ -37,9 +37,10 @@ def _cut(law, forest, pool, ct, x, y, z, threshold, boxes, weights, bounds):
             top -= 1
             box = stack[top]
             size = forest.ranges[box, 1] - forest.ranges[box, 0]
-            bound, least = box_bounds(law, forest.boxes, box, cs, ct, x, y, z)
+            bound = box_bound(law, forest.boxes, box, cs, ct, x, y, z, True)
             if bound == 0.0:
                 continue
+            least = box_bound(law, forest.boxes, box, cs, ct, x, y, z, False)
             child = forest.children[box]
             if child >= 0 and size * (bound - least) > threshold:
                 stack[top], stack[top + 1] = child + 1, child

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pipeline.edges.rules import plan
+from pipeline.edges.rules import plan, retinotopic
 from pipeline.edges.rules.compile import (
     INDEGREE,
     LISTED,
     OUTDEGREE,
+    RETINOTOPIC,
     THINNED,
     CompiledRule,
     Side,
@@ -70,6 +71,10 @@ class RuleDraw:
             self.source.points, rule.source.codes, len(rule.source), law.axes()
         )
         means = None
+        if rule.kind == RETINOTOPIC:
+            drawn = retinotopic.mean_sources(rule, self.target.points)
+            self.pairs = drawn * rule.target.counts()
+            return
         if rule.kind != LISTED:
             means = plan.mean_sources(rule, self.forest, self.target)
         self.pairs = plan.expected_pairs(rule, means)
@@ -114,11 +119,21 @@ class RuleDraw:
             return Drawn(*rule.listed.block(low, high))
         if rule.kind == OUTDEGREE:
             return self._outward(low, high)
+        if rule.kind == RETINOTOPIC:
+            return Drawn(*retinotopic.draw(rule, self.target.points, low, high, self.naive))
         targets = Targets(self.target.points, rule.target.codes)
         if rule.kind == THINNED:
             mean = self.pairs.sum(axis=0) / np.maximum(rule.target.counts(), 1)
             counts, sources = thinned(
-                rule.law, self.forest, rule.key, targets, low, high, mean, rule.skip_self, self.naive
+                rule.law,
+                self.forest,
+                rule.key,
+                targets,
+                low,
+                high,
+                mean,
+                rule.skip_self,
+                self.naive,
             )
             return Drawn(counts, sources)
         found, sources = fixed_partners(

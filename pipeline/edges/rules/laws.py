@@ -18,7 +18,7 @@ METRICS = {"lateral": LATERAL, "vertical": VERTICAL, "3d": FULL}
 AXES = {LATERAL: (0, 2), VERTICAL: (1,), FULL: (0, 1, 2)}
 WIDTH = 5
 """Parameters per factor; their meaning stands in ``_factor``."""
-_SLACK = 1e-9
+_SLACK = 1e-8
 """Widening of bounds, so that rounding never puts a probability above its bound."""
 
 
@@ -63,20 +63,26 @@ def fold(angle, limit):
 
 
 @njit(cache=True, inline="always")
-def distance(metric, dx, dy, dz):
-    """Lateral, vertical or full distance, um."""
+def square_distance(metric, dx, dy, dz):
+    """Square of the lateral, vertical or full distance, um2."""
     if metric == LATERAL:
-        return math.sqrt(dx * dx + dz * dz)
+        return dx * dx + dz * dz
     if metric == VERTICAL:
-        return abs(dy)
-    return math.sqrt(dx * dx + dy * dy + dz * dz)
+        return dy * dy
+    return dx * dx + dy * dy + dz * dz
 
 
 @njit(cache=True, inline="always")
-def _factor(code, params, cs, ct, f, d, angle):
-    """One factor at distance ``d`` (um) and angle 0..180 (deg), with p = params[cs, ct, f].
+def distance(metric, dx, dy, dz):
+    """Lateral, vertical or full distance, um."""
+    return math.sqrt(square_distance(metric, dx, dy, dz))
 
-    GAUSSIAN p = s: exp(-(d/s)^2). EXPONENTIAL s: exp(-d/s). LINEAR s: 1 - d/s, at least 0.
+
+@njit(cache=True, inline="always")
+def _factor(code, params, cs, ct, f, square, angle):
+    """One factor at squared distance (um2) and angle 0..180 (deg), with p = params[cs, ct, f].
+
+    GAUSSIAN s, 1/s^2: exp(-(d/s)^2). EXPONENTIAL s: exp(-d/s). LINEAR s: 1 - d/s, at least 0.
     BOX low, high: 1 inside. TUNING_LINEAR b1, g: b1 + g * angle90 (Billeh et al. 2020).
     TUNING_BELL width, floor, limit: floor + (1 - floor) exp(-(angle/width)^2).
     LOGISTIC intercept, slope of d, slope of angle, limit: 1 / (1 + exp(-x)).
@@ -85,19 +91,19 @@ def _factor(code, params, cs, ct, f, d, angle):
     # Elements are read one by one: a slice would count references, which costs more than the law.
     if params[cs, ct, f, 4] == 1.0:
         return 1.0
-    p0 = params[cs, ct, f, 0]
+    p1 = params[cs, ct, f, 1]
     if code == GAUSSIAN:
-        r = d / p0
-        return math.exp(-r * r)
+        return math.exp(-square * p1)
+    p0 = params[cs, ct, f, 0]
+    if code == TUNING_LINEAR:
+        return p0 + p1 * fold(angle, 90.0)
+    d = math.sqrt(square)
     if code == EXPONENTIAL:
         return math.exp(-d / p0)
     if code == LINEAR:
         return max(0.0, 1.0 - d / p0)
-    p1 = params[cs, ct, f, 1]
     if code == BOX:
         return 1.0 if p0 <= d <= p1 else 0.0
-    if code == TUNING_LINEAR:
-        return p0 + p1 * fold(angle, 90.0)
     p2 = params[cs, ct, f, 2]
     if code == TUNING_BELL:
         r = fold(angle, p2) / p0
@@ -124,8 +130,8 @@ def pair_probability(law, cs, ct, dx, dy, dz, angle):
     for f in range(len(codes)):
         if p == 0.0:
             break
-        d = distance(metrics[f], dx, dy, dz)
-        p *= _factor(codes[f], params, cs, ct, f, d, angle)
+        square = square_distance(metrics[f], dx, dy, dz)
+        p *= _factor(codes[f], params, cs, ct, f, square, angle)
     return min(p, 1.0)
 
 
@@ -140,11 +146,11 @@ def _best_angle(code, params, cs, ct, f):
 
 
 @njit(cache=True)
-def box_bounds(law, boxes, box, cs, ct, x, y, z):
-    """Largest and smallest probability over a box, both at the most favourable angle.
+def box_bound(law, boxes, box, cs, ct, x, y, z, upper):
+    """Largest or smallest probability over a box, both at the most favourable angle.
 
-    The second one tells the sampler how much a split of the box would gain; a split does not narrow
-    angles, hence the favourable angle in both.
+    The smallest one tells the sampler how much a split of the box would gain; a split does not
+    narrow angles, hence the favourable angle in both.
 
     Args:
         law: The rule's law.
@@ -155,30 +161,29 @@ def box_bounds(law, boxes, box, cs, ct, x, y, z):
         x: Coordinates of the target, um; ``y`` and ``z`` likewise.
         y: See ``x``.
         z: See ``x``.
+        upper: The largest (True) or the smallest.
     """
     codes, metrics, params = law.codes, law.metrics, law.params
-    near = far = law.amplitude[cs, ct]
-    if near == 0.0:
-        return 0.0, 0.0
+    bound = law.amplitude[cs, ct]
+    if bound == 0.0:
+        return 0.0
     nx, fx = _interval(x, boxes[box, 0], boxes[box, 3])
     ny, fy = _interval(y, boxes[box, 1], boxes[box, 4])
     nz, fz = _interval(z, boxes[box, 2], boxes[box, 5])
     for f in range(len(codes)):
         code = codes[f]
-        low = distance(metrics[f], nx, ny, nz) * (1.0 - _SLACK)
-        high = distance(metrics[f], fx, fy, fz) * (1.0 + _SLACK)
+        low = square_distance(metrics[f], nx, ny, nz) * (1.0 - _SLACK)
+        high = square_distance(metrics[f], fx, fy, fz) * (1.0 + _SLACK)
         if code == BOX and params[cs, ct, f, 4] != 1.0:
-            p0, p1 = params[cs, ct, f, 0], params[cs, ct, f, 1]
-            near *= 1.0 if low <= p1 and high >= p0 else 0.0
-            far *= 1.0 if p0 <= low and high <= p1 else 0.0
+            p0, p1 = params[cs, ct, f, 0] ** 2, params[cs, ct, f, 1] ** 2
+            reaches = low <= p1 and high >= p0 if upper else p0 <= low and high <= p1
+            bound *= 1.0 if reaches else 0.0
             continue
+        rising = code == LOGISTIC and params[cs, ct, f, 1] > 0.0
         angle = _best_angle(code, params, cs, ct, f)
-        a = _factor(code, params, cs, ct, f, low, angle)
-        b = _factor(code, params, cs, ct, f, high, angle)
-        near *= max(a, b)
-        far *= min(a, b)
-    near *= 1.0 + _SLACK
-    return min(near, 1.0), min(far, near)
+        square = high if rising == upper else low
+        bound *= _factor(code, params, cs, ct, f, square, angle)
+    return min(bound * (1.0 + _SLACK), 1.0) if upper else min(bound, 1.0)
 
 
 @njit(cache=True, inline="always")

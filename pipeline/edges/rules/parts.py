@@ -19,6 +19,7 @@ from pipeline.edges.rules.build import Block, Builder, Network
 from pipeline.errors import CircuitError
 from pipeline.sonata import layout
 from pipeline.sonata.configs import write_types
+from pipeline.sonata.layout import part_path
 from pipeline.sonata.read import open_population
 from pipeline.sonata.write import CHUNK_ROWS, EdgeWriter
 
@@ -58,16 +59,12 @@ def network_token(network: Network, bounds: Sequence[int]) -> str:
         add((rule.key, rule.kind, rule.skip_self, rule.multapses, rule.count))
         add((rule.source.codes, rule.target.codes, tuple(rule.law)))
         add((tuple(rule.synapse.draws), rule.synapse.edge_types))
+        if rule.field is not None:
+            add(tuple(rule.field))
         if rule.listed is not None:
             add((rule.listed.sources, rule.listed.targets))
             add(tuple(item for pair in sorted(rule.listed.values.items()) for item in pair))
     return digest.hexdigest()
-
-
-def part_path(path: str | Path, part: int, parts: int) -> Path:
-    """Returns where a part of an edges file goes: beside it."""
-    path = Path(path)
-    return path.with_name(f"{path.stem}.part-{part + 1:04d}-of-{parts:04d}.h5")
 
 
 def _chunk_rows(edges: float) -> int:

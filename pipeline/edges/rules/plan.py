@@ -9,17 +9,20 @@ from numba import njit, prange
 
 from pipeline.edges.rules import synapse as syn
 from pipeline.edges.rules.compile import INDEGREE, LISTED, OUTDEGREE, THINNED, CompiledRule, Side
-from pipeline.edges.rules.laws import box_bounds
+from pipeline.edges.rules.laws import box_bound
 from pipeline.edges.rules.sample import Targets, probability_at
 from pipeline.edges.rules.tree import Forest
 
-SAMPLE = 1000
+SAMPLE = 500
 """Targets per class over which a law is integrated."""
-MOST = 6000
+MOST = 3000
 """Targets in all."""
-EDGES_PER_SECOND = 2.0e6
+EDGES_PER_SECOND = 1.5e6
 """Cautious rate of drawing and writing on two cores; the bench measures it."""
-_BASE_MEMORY = 300 * 2**20
+_BASE_MEMORY = 250 * 2**20
+"""Interpreter, libraries and compiled kernels."""
+_BLOCK_MEMORY = 480e6
+"""One block of the largest size while it is drawn and written."""
 
 
 @dataclass(frozen=True)
@@ -81,16 +84,17 @@ def _sums(law, forest, targets, chosen, skip_self, result):
                 top -= 1
                 box = stack[top]
                 low, high = forest.ranges[box, 0], forest.ranges[box, 1]
-                bound, least = box_bounds(law, forest.boxes, box, cs, ct, x, y, z)
+                bound = box_bound(law, forest.boxes, box, cs, ct, x, y, z, True)
                 if bound == 0.0:
                     continue
+                least = box_bound(law, forest.boxes, box, cs, ct, x, y, z, False)
                 child = forest.children[box]
                 if child >= 0 and (high - low) * (bound - least) > 0.5:
                     stack[top], stack[top + 1] = child + 1, child
                     top += 2
                     continue
                 # A box this even is told by a few members spread over it.
-                n = min(high - low, 8)
+                n = min(high - low, 4)
                 part = 0.0
                 for j in range(n):
                     k = low + (2 * j + 1) * (high - low) // (2 * n)
@@ -158,7 +162,9 @@ def expected_pairs(rule: CompiledRule, means: np.ndarray | None) -> np.ndarray:
     if rule.kind == LISTED:
         pairs = np.zeros((len(source), len(target)))
         np.add.at(
-            pairs, (rule.source.codes[rule.listed.sources], rule.target.codes[rule.listed.targets]), 1
+            pairs,
+            (rule.source.codes[rule.listed.sources], rule.target.codes[rule.listed.targets]),
+            1,
         )
         return pairs
     weighted = means * target
@@ -188,5 +194,7 @@ def plan_edges(plans: list[RulePlan], row_bytes: int, block_bytes: float, n_node
     edges = sum(plan.edges for plan in plans)
     # Each edge is a run of its own in the source index: two 8-byte numbers.
     disk = edges * (row_bytes + 16) + n_nodes * 64
-    memory = _BASE_MEMORY + n_nodes * 400 + min(block_bytes, edges * 120 + 2**20)
+    # A block of edges and a band of the index are never in memory together.
+    working = max(min(edges * 120, _BLOCK_MEMORY), edges * 16)
+    memory = _BASE_MEMORY + n_nodes * 400 + min(block_bytes / 2, working)
     return EdgePlan(plans, disk, memory, 3.0 + edges / EDGES_PER_SECOND)

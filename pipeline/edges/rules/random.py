@@ -68,8 +68,8 @@ def uniforms(key, a, b, purpose, index):
 @njit(cache=True)
 def exponential(key, b, purpose, index):
     """A unit exponential of the stream that belongs to node ``b``."""
-    u, _ = uniforms(key, index >> 32, b, purpose, index & 0xFFFFFFFF)
-    return -math.log1p(-u)
+    u, v = uniforms(key, index >> 33, b, purpose, (index >> 1) & 0xFFFFFFFF)
+    return -math.log1p(-(v if index & 1 else u))
 
 
 @njit(cache=True)

@@ -14,13 +14,14 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit, prange
 
-from pipeline.edges.rules.laws import Law, angle_between, box_bounds, pair_probability
+from pipeline.edges.rules.laws import Law, angle_between, box_bound, pair_probability
 from pipeline.edges.rules.random import ACCEPT, STREAM, exponential, uniforms
 from pipeline.edges.rules.tree import Forest
 
 SPLIT = 6.0
 """Expected wasted candidates above which a box is opened (measured; 4 to 12 are about as good)."""
 _STACK = 256
+_PHASES = 64
 
 
 class Targets(NamedTuple):
@@ -79,16 +80,16 @@ def sources_of(law, forest, key, target, targets, skip, naive, out, start, stop)
             top -= 1
             box = stack[top]
             low, high = ranges[box, 0], ranges[box, 1]
-            bound, least = box_bounds(law, boxes, box, cs, ct, x, y, z)
-            if naive:
-                bound = least = 1.0
+            bound = 1.0 if naive else box_bound(law, boxes, box, cs, ct, x, y, z, True)
             if bound == 0.0:
                 continue
-            child = children[box]
-            if child >= 0 and (high - low) * (bound - least) > SPLIT:
-                stack[top], stack[top + 1] = child + 1, child
-                top += 2
-                continue
+            child, size = children[box], high - low
+            if child >= 0 and size * bound > SPLIT and not naive:
+                least = box_bound(law, boxes, box, cs, ct, x, y, z, False)
+                if size * (bound - least) > SPLIT:
+                    stack[top], stack[top + 1] = child + 1, child
+                    top += 2
+                    continue
             step = math.inf
             if bound > 0.999999:
                 bound = 1.0
@@ -131,7 +132,13 @@ def sample_block(law, forest, key, targets, low, slots, same, naive, out, counts
         out: int64 [slots[-1]]. Receives source ids.
         counts: int64 [n]. Receives the number of edges per target, which may exceed its slot.
     """
-    for i in prange(len(counts)):
+    n = len(counts)
+    rows = (n + _PHASES - 1) // _PHASES
+    for task in prange(rows * _PHASES):
+        # Threads take neighbouring tasks; dealing targets out gives each a fair mix of them.
+        i = (task % rows) * _PHASES + task // rows
+        if i >= n:
+            continue
         target = low + i
         counts[i] = 0
         if targets.classes[target] >= 0:

@@ -16,9 +16,8 @@ from pipeline.edges.rules.tables import PairValues
 
 CONSTANT, UNIFORM_INTEGER, POISSON, LOGNORMAL, NORMAL, TRAVEL, LISTED = range(7)
 _CODES = {
-    schema.ConstantValue: CONSTANT, schema.UniformInteger: UNIFORM_INTEGER,
-    schema.PoissonValue: POISSON, schema.LognormalValue: LOGNORMAL,
-    schema.NormalValue: NORMAL, schema.DistanceDelay: TRAVEL,
+    "constant": CONSTANT, "uniform_integer": UNIFORM_INTEGER, "poisson": POISSON,
+    "lognormal": LOGNORMAL, "normal": NORMAL, "distance": TRAVEL,
 }  # fmt: skip
 _TRIES = 1000
 
@@ -81,10 +80,12 @@ def compile_synapse(
     degrees = np.zeros(2)
     if config.direction:
         at = (*path, "direction")
-        direction[:, :, 0] = np.nan_to_num(values.numbers(config.direction.width, (*at, "width"), 0))
+        direction[:, :, 0] = np.nan_to_num(
+            values.numbers(config.direction.width, (*at, "width"), 0)
+        )
         direction[:, :, 1] = np.nan_to_num(values.numbers(config.direction.phase, (*at, "phase")))
         degrees = np.array(config.direction.degrees_per_um)
-    codes = np.array([_CODES[type(law)] for law, _ in parts], np.int64)
+    codes = np.array([_CODES[law.law] for law, _ in parts], np.int64)
     draws = Draws(codes, params, direction, degrees, config.min_delay or 0.0)
     varies = dict(zip(("nsyns", "syn_weight", "delay"), (codes != CONSTANT).tolist(), strict=True))
     varies["syn_weight"] |= config.direction is not None

@@ -76,14 +76,14 @@ def _text(values: pd.Series) -> pd.Series:
     return values.astype(object).map(str)
 
 
-def select(
-    frame: pd.DataFrame, wanted: Selection, path: KeyPath, findings: Findings
-) -> np.ndarray:
+def select(frame: pd.DataFrame, wanted: Selection, path: KeyPath, findings: Findings) -> np.ndarray:
     """Returns which nodes have the wanted attribute values: bool [nodes]."""
     chosen = np.ones(len(frame), bool)
     for name, values in wanted.items():
         if name not in frame:
-            findings.add((*path, name), f"nodes have no attribute {name!r}", nearest(name, list(frame)))
+            findings.add(
+                (*path, name), f"nodes have no attribute {name!r}", nearest(name, list(frame))
+            )
             continue
         values = values if isinstance(values, list) else [values]
         known = _text(frame[name])
