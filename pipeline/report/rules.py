@@ -123,7 +123,9 @@ def _more(profile: pd.DataFrame) -> str:
 
 def _pairs_caption(pairs: pd.DataFrame, radius: float) -> str:
     if pairs["probability"].isna().all():
-        return "Rows send, columns receive; nodes have no positions, so there is no distance."
+        return (
+            "Rows send, columns receive; both sides share no space in um, so there is no distance."
+        )
     known = pairs[pairs["expected_probability"] > 0]
     p = known["expected_probability"].clip(0, 1)
     error = (p * (1 - p) / known["possible_near"].clip(lower=1)).pow(0.5)

@@ -24,7 +24,6 @@ from pipeline.edges.rules import synapse as syn
 from pipeline.edges.rules.build import Builder, Network
 from pipeline.edges.rules.compile import LISTED, THINNED, CompiledRule, Side
 from pipeline.edges.rules.laws import (
-    GAUSSIAN,
     TUNING_BELL,
     TUNING_LINEAR,
     Law,
@@ -37,6 +36,8 @@ from pipeline.sonata.layout import CircuitPaths
 TARGETS = 1600
 """Cells of a side over which laws are integrated."""
 _KERNELS = ("gaussian", "exponential", "linear", "box", "tuning", "tuning bell", "logistic")
+_SHOWN = (1, 1, 1, 2, 0, 0, 3)
+"""Parameters of each kernel that stand in its text."""
 _TAIL = 1e-9
 
 
@@ -240,9 +241,7 @@ def _kernel(law: Law, cs: int, ct: int) -> tuple[str, ...]:
     for f, code in enumerate(law.codes):
         if code in (TUNING_LINEAR, TUNING_BELL) or law.params[cs, ct, f, 4] == 1.0:
             continue
-        # A Gaussian keeps 1 / scale^2 behind its scale, for the kernels.
-        words = law.params[cs, ct, f, : 1 if code == GAUSSIAN else 3]
-        values = " ".join(f"{v:g}" for v in words if v)
+        values = " ".join(f"{v:g}" for v in law.params[cs, ct, f, : _SHOWN[code]])
         found.append(f"{_KERNELS[code]} {values}".strip())
     return tuple(found)
 
