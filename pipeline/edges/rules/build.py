@@ -16,7 +16,8 @@ from numba import njit, prange
 from pipeline.config.rules import RuleEdges
 from pipeline.edges.rules import plan, synapse
 from pipeline.edges.rules.check import check_rule
-from pipeline.edges.rules.compile import CompiledRule, Side, compile_rule, side_of
+from pipeline.edges.rules.compile import compile_rule, side_of
+from pipeline.edges.rules.compiled import CompiledRule, Side
 from pipeline.edges.rules.draw import RuleDraw
 from pipeline.edges.rules.tables import Findings
 from pipeline.errors import ConfigError

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,67 +11,27 @@ from pipeline.config import rules as schema
 from pipeline.config.rule_labels import pair_tables
 from pipeline.config.yaml_lines import KeyPath
 from pipeline.edges.rules import laws
+from pipeline.edges.rules.compiled import (
+    INDEGREE,
+    LISTED,
+    OUTDEGREE,
+    RETINOTOPIC,
+    THINNED,
+    TOTAL,
+    CompiledRule,
+    Side,
+)
 from pipeline.edges.rules.laws import Law
-from pipeline.edges.rules.listed import Listed, one_to_one, read_listed
+from pipeline.edges.rules.listed import one_to_one, read_listed
 from pipeline.edges.rules.random import rule_key
-from pipeline.edges.rules.retinotopic import VisualField, compile_field
-from pipeline.edges.rules.synapse import SynapseLaw, compile_synapse
-from pipeline.edges.rules.tables import Classes, Findings, PairValues, classify, select
+from pipeline.edges.rules.retinotopic import compile_field
+from pipeline.edges.rules.synapse import compile_synapse
+from pipeline.edges.rules.tables import Findings, PairValues, classify, select
 
-THINNED, INDEGREE, OUTDEGREE, TOTAL, LISTED, RETINOTOPIC = range(6)
 _KINDS = {
     "fixed_indegree": INDEGREE, "fixed_outdegree": OUTDEGREE, "fixed_total": TOTAL,
     "one_to_one": LISTED, "table": LISTED, "retinotopic": RETINOTOPIC,
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Side:
-    """One population as the rules see it.
-
-    Attributes:
-        frame: One row per node, with all attributes (those of the node types too).
-        points: float64 [n, 4]. Lateral, depth, lateral coordinate (um), tuning angle (deg, 0 when
-            the nodes have none).
-        tuned: Whether nodes have tuning angles.
-    """
-
-    frame: pd.DataFrame
-    points: np.ndarray
-    tuned: bool
-
-
-@dataclass(frozen=True)
-class CompiledRule:
-    """One rule, ready to be drawn.
-
-    Attributes:
-        name: Its name.
-        kind: THINNED, INDEGREE, OUTDEGREE, TOTAL, LISTED or RETINOTOPIC.
-        key: uint64 [2]. Philox key.
-        source: Classes of the sources.
-        target: Classes of the targets.
-        law: Connection probability, or relative weight for fixed degrees.
-        synapse: Synapse law and edge type columns.
-        skip_self: Source and target population are one and autapses are off.
-        multapses: Fixed degrees may draw a pair twice.
-        count: float64 [source classes or 1, target classes or 1] of fixed degrees and totals.
-        listed: Pairs of one_to_one and table rules.
-        field: Units and numbers of retinotopic rules.
-    """
-
-    name: str
-    kind: int
-    key: np.ndarray
-    source: Classes
-    target: Classes
-    law: Law
-    synapse: SynapseLaw
-    skip_self: bool
-    multapses: bool = False
-    count: np.ndarray | None = None
-    listed: Listed | None = None
-    field: VisualField | None = None
 
 
 def side_of(frame: pd.DataFrame, config: schema.RuleEdges) -> Side:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pipeline.edges.rules import plan, retinotopic
-from pipeline.edges.rules.compile import (
+from pipeline.edges.rules.compiled import (
     INDEGREE,
     LISTED,
     OUTDEGREE,

@@ -22,7 +22,7 @@ from pipeline.config.rule_labels import (
 )
 from pipeline.edges.rules import synapse as syn
 from pipeline.edges.rules.build import Builder, Network
-from pipeline.edges.rules.compile import LISTED, THINNED, CompiledRule, Side
+from pipeline.edges.rules.compiled import LISTED, THINNED, CompiledRule, Side
 from pipeline.edges.rules.laws import (
     TUNING_BELL,
     TUNING_LINEAR,

@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit, prange
 
 from pipeline.edges.rules import synapse as syn
-from pipeline.edges.rules.compile import INDEGREE, LISTED, OUTDEGREE, THINNED, CompiledRule, Side
+from pipeline.edges.rules.compiled import INDEGREE, LISTED, OUTDEGREE, THINNED, CompiledRule, Side
 from pipeline.edges.rules.laws import box_bound
 from pipeline.edges.rules.sample import Targets, probability_at
 from pipeline.edges.rules.tree import Forest

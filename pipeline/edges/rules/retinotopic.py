@@ -8,13 +8,13 @@ Units lie in a grid, so that work is proportional to the units near a subfield.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numba import njit, prange
 
 from pipeline.config.retinotopic import RetinotopicConnect
 from pipeline.config.yaml_lines import KeyPath
+from pipeline.edges.rules.compiled import CompiledRule, Side, VisualField
 from pipeline.edges.rules.laws import angle_between, fold
 from pipeline.edges.rules.random import uniforms
 from pipeline.edges.rules.retinotopic_numbers import (
@@ -34,52 +34,12 @@ from pipeline.edges.rules.retinotopic_numbers import (
 from pipeline.edges.rules.sample import compact
 from pipeline.edges.rules.tables import PairValues
 
-if TYPE_CHECKING:
-    from pipeline.edges.rules.compile import CompiledRule, Side
-
 FIELD, KEEP = 16, 17
 """Purposes of the draws, apart from those in ``random``."""
 PER_BIN = 4.0
 """Units per bin of the grid."""
 PLAN_TARGETS = 40_000
 """Targets that are drawn to tell how many edges there will be."""
-
-
-class VisualField(NamedTuple):
-    """Units of one rule, sorted by bin, and the numbers of all classes of targets.
-
-    Attributes:
-        ids: int64 [units]. Node ids of units that belong to a group.
-        units: float64 [units, 4]. x, y (linear degrees), frequency (Hz), tuning angle (degrees).
-        groups: int64 [units]. SUSTAINED_ON, SUSTAINED_OFF, TRANSIENT or DUAL.
-        starts: int64 [bins + 1]. First unit of each bin, bins by (x, y).
-        shape: int64 [2]. Bins along x and y.
-        grid: float64 [3]. Lower corner of the first bin, and side of a bin, degrees.
-        frequencies: float64 [3, most]. Distinct frequencies of ON, OFF and TRANSIENT units, Hz.
-        n_frequencies: int64 [3].
-        numbers: float64 [target classes, 9]. Columns PROBABILITY, ON, ... of ``..._numbers``.
-        place: float64 [4]. Centre (degrees) and visual degrees per um along both lateral axes.
-        options: float64 [4]. Rotation of ellipses, tolerance of dual units (degrees), scale of
-            their ellipse, and 1 or -1 for the side of the transient subfield.
-        grouped: float64 [source classes, 1]. 1 where units of the class belong to a group.
-    """
-
-    ids: np.ndarray
-    units: np.ndarray
-    groups: np.ndarray
-    starts: np.ndarray
-    shape: np.ndarray
-    grid: np.ndarray
-    frequencies: np.ndarray
-    n_frequencies: np.ndarray
-    numbers: np.ndarray
-    place: np.ndarray
-    options: np.ndarray
-    grouped: np.ndarray
-
-    def chances(self) -> np.ndarray:
-        """Probability of input by class: float64 [source classes, target classes]."""
-        return self.grouped * self.numbers[None, :, PROBABILITY]
 
 
 def compile_field(
