@@ -10,8 +10,7 @@ import numpy as np
 
 from pipeline.config import rules as schema
 from pipeline.config.yaml_lines import KeyPath
-from pipeline.edges.rules import compiled
-from pipeline.edges.rules import laws
+from pipeline.edges.rules import compiled, laws
 from pipeline.edges.rules import synapse as syn
 from pipeline.edges.rules.tables import Findings
 
