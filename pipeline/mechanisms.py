@@ -173,44 +173,35 @@ def compile_sets(
 
 
 def load(library: Library) -> None:
-    """Loads a library into this process's NEURON, once; also tells CoreNEURON where its part is.
+    """Loads a compiled set into this process's NEURON; also tells CoreNEURON where its part is.
+
+    Raises:
+        MechanismError: As ``load_library``.
+    """
+    load_library(library.path)
+    if library.coreneuron is not None:
+        os.environ["CORENEURONLIB"] = str(library.coreneuron)
+
+
+def load_library(path: str | Path) -> None:
+    """Loads a library file into this process's NEURON, once.
 
     Raises:
         MechanismError: If another library is loaded already, or NEURON refuses this one.
     """
     import neuron
 
-    folder = str(library.path.parent.parent)
+    folder = str(Path(path).parent.parent)
     if folder in neuron.nrn_dll_loaded:
         return
     if neuron.nrn_dll_loaded:
         message = f"this process already loaded {neuron.nrn_dll_loaded[0]}"
         hint = "compile all sets of a run into one library, and use one process per run"
-        raise MechanismError(Problem(str(library.path), message, hint))
-    try:
-        loaded = neuron.load_mechanisms(folder)
-    except RuntimeError as error:
-        loaded, reason = False, f": {error}"
-    else:
-        reason = ""
-    if not loaded:
-        hint = f"delete {folder} to compile it anew"
-        raise MechanismError(Problem(str(library.path), f"NEURON cannot load it{reason}", hint))
-    if library.coreneuron is not None:
-        os.environ["CORENEURONLIB"] = str(library.coreneuron)
-
-
-def load_library(path: str | Path) -> None:
-    """Loads the library of a circuit into this process's NEURON.
-
-    Raises:
-        MechanismError: If NEURON refuses it.
-    """
-    from neuron import h
-
-    if not h.nrn_load_dll(str(path)):
+        raise MechanismError(Problem(str(path), message, hint))
+    if not neuron.h.nrn_load_dll(str(path)):
         hint = "run 'sonatina compile' for this model again"
         raise MechanismError(Problem(str(path), "NEURON cannot load this library", hint))
+    neuron.nrn_dll_loaded.append(folder)
 
 
 def _mods_below(root: str | Path) -> list[Path]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -266,9 +265,3 @@ def _gather_spikes(pc, plan: Plan, network, spikes) -> None:
         times = np.concatenate([part[0] for part in parts])
         nodes = np.concatenate([part[1] for part in parts])
         write_spikes(plan.paths.spikes(plan.name), _population(plan), nodes, times)
-
-
-def output_files(plan: Plan) -> list[Path]:
-    """Files a finished run has written."""
-    reports = [plan.paths.report(plan.name, key) for key in plan.config["reports"]]
-    return [plan.paths.spikes(plan.name), *reports]
