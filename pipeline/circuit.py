@@ -8,6 +8,7 @@ from pipeline.config.crosscheck import is_virtual
 from pipeline.config.load import Resolved
 from pipeline.config.rules import RuleEdges
 from pipeline.errors import Problem
+from pipeline.runtime import write_json
 from pipeline.sonata.configs import write_circuit_config
 from pipeline.sonata.layout import CHEMICAL, ELECTRICAL, CircuitPaths, edge_population_name
 from pipeline.sonata.read import not_built
@@ -55,6 +56,8 @@ def run_circuit(resolved: Resolved, paths: CircuitPaths) -> list[Problem]:
         for name in resolved.model.edges
         for population, kind in edge_populations(resolved, name).items()
     }
+    for file, parameters in resolved.model.synapse_models.items():
+        write_json(paths.synapses / file, parameters)
     write_circuit_config(paths, nodes, edges)
     problems = check_circuit(paths.circuit_config)
     raise_if(problems)

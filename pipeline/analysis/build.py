@@ -19,7 +19,7 @@ from pipeline.analysis.structure import Metric
 from pipeline.config.load import Resolved
 from pipeline.config.reference import read_reference
 from pipeline.config.rules import RuleEdges
-from pipeline.config.schema import Simulation
+from pipeline.config.simulation import Simulation
 from pipeline.runtime import write_text
 from pipeline.sonata.layout import CircuitPaths
 from pipeline.sonata.reports import read_report

@@ -9,7 +9,8 @@ from pipeline.config.celltypes import resolve_types
 from pipeline.config.placement import ImportedNodes, PlacedNodes, Voxels
 from pipeline.config.places import inside
 from pipeline.config.problems import where_is
-from pipeline.config.schema import ContactEdges, FileCurrent, Model, TableNodes, VirtualNodes
+from pipeline.config.schema import ContactEdges, Model, TableNodes, VirtualNodes
+from pipeline.config.simulation import FileCurrent, PoissonInput, Simulation, SpikeInput
 from pipeline.config.yaml_lines import Document, KeyPath, nearest
 from pipeline.errors import ConfigError, Problem
 
@@ -186,9 +187,13 @@ def _check_simulations(check: _Check) -> None:
         path: KeyPath = ("simulation", name)
         for key, stimulus in simulation.inputs.items():
             at = (*path, "inputs", key)
-            check.one_of((*at, "nodes"), stimulus.nodes, known, "node population or set")
-            if isinstance(stimulus, FileCurrent):
+            if isinstance(stimulus, SpikeInput | PoissonInput):
+                check.one_of((*at, "nodes"), stimulus.nodes, virtual, "virtual node population")
+            else:
+                check.one_of((*at, "nodes"), stimulus.nodes, known, "node population or set")
+            if isinstance(stimulus, FileCurrent | SpikeInput) and stimulus.file:
                 check.file((*at, "file"), stimulus.file)
+        _check_gains(check, path, simulation)
         for key, record in simulation.record.items():
             at = (*path, "record", key)
             reachable = [k for k in known if k not in virtual]
@@ -202,6 +207,17 @@ def _check_simulations(check: _Check) -> None:
         if abs(steps - round(steps)) > 1e-6:
             message = f"{simulation.duration:g} ms is no multiple of dt {simulation.dt:g} ms"
             check.report((*path, "duration"), message, "choose a multiple")
+
+
+def _check_gains(check: _Check, path: KeyPath, simulation: Simulation) -> None:
+    for index, file in enumerate(simulation.gain_tables):
+        check.file((*path, "gain_tables", index), file)
+    for index, gain in enumerate(simulation.gains):
+        at: KeyPath = (*path, "gains", index)
+        check.one_of((*at, "edges"), gain.edges, list(check.model.edges), "edges")
+        for side in ("source", "target"):
+            if name := getattr(gain, side):
+                check.one_of((*at, side), name, check.node_sets, "node population or set")
 
 
 def _check_analysis(check: _Check) -> None:

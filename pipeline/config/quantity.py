@@ -58,6 +58,7 @@ Name = Annotated[
     StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"),
     WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"}),
 ]
+JsonName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,58}\.json$")]
 RelativeFile = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
 Probability = Annotated[
     float, BeforeValidator(lambda value: _probability(value)), WithJsonSchema({"type": "number"})

@@ -11,9 +11,9 @@ from pydantic import Field, model_validator
 
 from pipeline.config.placement import ImportedNodes, PlacedNodes, PointNodes
 from pipeline.config.quantity import (
-    Celsius,
     Distance,
     Hertz,
+    JsonName,
     Megohms,
     Microns,
     Microsiemens,
@@ -29,6 +29,7 @@ from pipeline.config.quantity import (
     TimeStep,
 )
 from pipeline.config.rules import RuleEdges
+from pipeline.config.simulation import Simulation
 
 
 class FixedLength(Strict):
@@ -243,84 +244,6 @@ class ContactEdges(Strict):
 Edges = Annotated[ContactEdges | RuleEdges, Field(discriminator="kind")]
 
 
-class ConstantCurrent(Strict):
-    """The same current over the whole window."""
-
-    kind: Literal["constant"]
-    nodes: Name = Field(description="Node population or node set.")
-    amplitude: Nanoamps
-    start: Milliseconds = 0.0
-    stop: Milliseconds | None = None
-
-
-class StepCurrent(Strict):
-    """Steps: from each time on, the given current."""
-
-    kind: Literal["step"]
-    nodes: Name = Field(description="Node population or node set.")
-    times: list[Milliseconds] = Field(min_length=1)
-    amplitudes: list[Nanoamps] = Field(min_length=1)
-
-    @model_validator(mode="after")
-    def _paired(self) -> StepCurrent:
-        if len(self.times) != len(self.amplitudes):
-            raise ValueError(f"{len(self.times)} times for {len(self.amplitudes)} amplitudes")
-        if sorted(self.times) != list(self.times):
-            raise ValueError("times must rise")
-        return self
-
-
-class NoiseCurrent(Strict):
-    """Gaussian current, a new independent value per cell and interval."""
-
-    kind: Literal["noise"]
-    nodes: Name = Field(description="Node population or node set.")
-    mean: Nanoamps
-    sd: Nanoamps
-    interval: TimeStep | None = Field(None, description="Default: the time step.")
-    seed: int | None = Field(None, ge=0, description="Default: the model's seed.")
-
-
-class FileCurrent(Strict):
-    """Currents read from a SONATA report file (nA; one element per node)."""
-
-    kind: Literal["file"]
-    nodes: Name = Field(description="Node population or node set.")
-    file: RelativeFile
-    population: Name | None = None
-
-
-Input = Annotated[
-    ConstantCurrent | StepCurrent | NoiseCurrent | FileCurrent, Field(discriminator="kind")
-]
-
-
-class Record(Strict):
-    """One SONATA frame report."""
-
-    variable: Literal["v"] = "v"
-    nodes: Name = Field(description="Node population or node set.")
-    sections: Literal["soma", "all"] | list[Annotated[int, Field(ge=0)]] = Field(
-        "soma", description="soma, all, or a list of section ids; every segment of each."
-    )
-    every: TimeStep | None = Field(None, description="Default: every time step.")
-    precision: Literal["single", "double"] = "single"
-
-
-class Simulation(Strict):
-    """One run of the circuit."""
-
-    engine: Literal["bionet"] = "bionet"
-    dt: TimeStep = 0.025
-    duration: TimeStep = 1000.0
-    v_init: Millivolts = -65.0
-    celsius: Celsius = 34.0
-    ranks: int = Field(2, ge=1, le=100_000, description="MPI ranks; results do not depend on it.")
-    spike_threshold: Millivolts = -20.0
-    inputs: dict[Name, Input] = Field(default_factory=dict)
-    record: dict[Name, Record] = Field(default_factory=dict)
-
-
 class Correlation(Strict):
     """Pearson correlation of soma voltages beside a published matrix."""
 
@@ -365,6 +288,11 @@ class Model(Strict):
     cells: Cells | None = Field(None, description="Needed by nodes of kind table.")
     nodes: dict[Name, Nodes] = Field(min_length=1)
     edges: dict[Name, Edges] = Field(default_factory=dict)
+    synapse_models: dict[JsonName, dict[Name, float]] = Field(
+        default_factory=dict,
+        description="Parameters of synapses by the file name that edge types give as "
+        "dynamics_params, such as the receptor_type of a port.",
+    )
     simulation: dict[Name, Simulation] = Field(default_factory=dict)
     analysis: Analysis = Analysis()
     report: Report = Report()

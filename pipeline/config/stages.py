@@ -13,7 +13,8 @@ from pipeline.config.load import Resolved
 from pipeline.config.placement import ImportedNodes, PlacedNodes, PointNodes, Voxels
 from pipeline.config.places import project_roots
 from pipeline.config.rules import RuleEdges
-from pipeline.config.schema import FileCurrent, TableNodes
+from pipeline.config.schema import TableNodes
+from pipeline.config.simulation import FileCurrent, SpikeInput
 from pipeline.errors import ConfigError, Problem
 
 
@@ -32,7 +33,11 @@ def stage_slice(resolved: Resolved, stage: str, name: str = "") -> dict[str, Any
         "cells": {"cells": tree["cells"]},
         "nodes": {"nodes": tree["nodes"], "cells": cells},
         "edges": {"edges": tree["edges"].get(name), "seed": tree["seed"]},
-        "circuit": {"nodes": sorted(tree["nodes"]), "edges": sorted(tree["edges"])},
+        "circuit": {
+            "nodes": sorted(tree["nodes"]),
+            "edges": sorted(tree["edges"]),
+            "synapse_models": tree["synapse_models"],
+        },
         "simulate": {"simulation": tree["simulation"].get(name), "seed": tree["seed"]},
         "analyse": {key: tree[key] for key in ("analysis", "reference", "nodes", "edges", "cells")},
         "report": tree,
@@ -47,7 +52,8 @@ def stage_slice(resolved: Resolved, stage: str, name: str = "") -> dict[str, Any
     if slices["simulate"]["simulation"]:
         # Results do not depend on ranks; neither may the decision to run again.
         run = dict(slices["simulate"]["simulation"])
-        run.pop("ranks")
+        for free in ("ranks", "threads"):
+            run.pop(free)
         slices["simulate"]["simulation"] = run
     return slices[stage]
 
@@ -106,8 +112,9 @@ def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
             return [resolved.path(file) for file in files]
         return [resolved.path(edges.connectome_folder) / f"{edges.connectome}.csv"]
     if stage == "simulate":
-        inputs = model.simulation[name].inputs.values()
-        return [resolved.path(i.file) for i in inputs if isinstance(i, FileCurrent)]
+        run = model.simulation[name]
+        inputs = [i.file for i in run.inputs.values() if isinstance(i, FileCurrent | SpikeInput)]
+        return [resolved.path(file) for file in (*filter(None, inputs), *run.gain_tables)]
     if stage == "analyse":
         correlation = model.analysis.correlation
         named = [model.reference, correlation.reference if correlation else None]

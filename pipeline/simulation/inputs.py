@@ -1,23 +1,25 @@
-"""Somatic currents as SONATA reports: every kind of input becomes one table of nA over time."""
+"""Inputs of a run as SONATA files: currents become reports of nA over time, trains become spikes."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from pipeline.config.load import Resolved
-from pipeline.config.schema import (
+from pipeline.config.simulation import (
     ConstantCurrent,
     FileCurrent,
     NoiseCurrent,
+    PoissonInput,
     Simulation,
+    SpikeInput,
     StepCurrent,
 )
 from pipeline.errors import CircuitError, ConfigError, Problem
 from pipeline.runtime import rng_for
-from pipeline.simulation.targets import Targets, select_targets
+from pipeline.simulation.targets import Targets, select_nodes, select_targets
 from pipeline.sonata.layout import CircuitPaths
 from pipeline.sonata.read import read_nodes
-from pipeline.sonata.reports import ReportWriter, read_report
+from pipeline.sonata.reports import ReportWriter, read_report, read_spikes, write_spikes
 
 BLOCK_VALUES = 4_000_000
 
@@ -125,3 +127,66 @@ def _from_file(resolved: Resolved, stimulus: FileCurrent, targets: Targets):
         message = f"no current for node ids {missing[:10]} of {population!r}"
         raise ConfigError(Problem(str(path), message, "add them, or name a smaller node set"))
     return report.times, report.data[:, [column[int(node)] for node in wanted]]
+
+
+def write_trains(resolved: Resolved, simulation: Simulation, name: str, paths: CircuitPaths, file):
+    """Writes Poisson spike trains, or checks the spikes file that an input names.
+
+    Trains are keyed by node, so that a smaller population or a longer run keeps their beginning.
+
+    Args:
+        resolved: The model.
+        simulation: The run the input belongs to.
+        name: Key under ``inputs``; its kind is spikes or poisson.
+        paths: The circuit.
+        file: Where Poisson trains go.
+
+    Returns:
+        The node population, and the file to read.
+
+    Raises:
+        ConfigError: If the spikes do not fit.
+        CircuitError: If the nodes or the stimulus were not built.
+    """
+    stimulus: SpikeInput | PoissonInput = simulation.inputs[name]
+    population, ids = select_nodes(paths, stimulus.nodes)
+    if isinstance(stimulus, SpikeInput):
+        source = resolved.path(stimulus.file) if stimulus.file else None
+        source = source or paths.stimulus_spikes(stimulus.stimulus)
+        _check_trains(source, stimulus.population or population, ids)
+        return population, source
+    seed = resolved.model.seed if stimulus.seed is None else stimulus.seed
+    trains = [
+        poisson_train(rng_for(seed, f"input/{name}", int(node)), stimulus.rate, simulation.duration)
+        for node in ids
+    ]
+    counts = [len(train) for train in trains]
+    write_spikes(file, population, np.repeat(ids, counts), np.concatenate([*trains, np.empty(0)]))
+    return population, file
+
+
+def poisson_train(rng: np.random.Generator, rate: float, duration: float) -> np.ndarray:
+    """Returns the times (float64 [n], ms) of a Poisson process of ``rate`` Hz up to ``duration``."""
+    times: list[np.ndarray] = []
+    last = 0.0
+    while last < duration:  # fixed blocks: a longer run draws on, it does not draw anew
+        block = last + np.cumsum(rng.standard_exponential(256)) * (1000.0 / rate)
+        times.append(block)
+        last = block[-1]
+    joined = np.concatenate([*times, np.empty(0)])
+    return joined[joined < duration]
+
+
+def _check_trains(path, population: str, ids: np.ndarray) -> None:
+    if not path.is_file():
+        raise CircuitError(Problem(str(path), "does not exist", "run 'sonatina stimulus' first"))
+    try:
+        nodes, times = read_spikes(path, population)
+    except CircuitError as error:
+        raise ConfigError(error.problems) from None
+    unknown = np.setdiff1d(nodes, ids)
+    if len(unknown):
+        message = f"spikes of {len(unknown)} nodes that {population!r} does not have: {unknown[:5]}"
+        raise ConfigError(Problem(str(path), message, "name the population they belong to"))
+    if len(times) and not (np.isfinite(times).all() and times.min() >= 0):
+        raise ConfigError(Problem(str(path), "spike times are negative or not finite"))

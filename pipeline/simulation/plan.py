@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from pipeline.config.load import Resolved
+from pipeline.config.simulation import PoissonInput, Simulation, SpikeInput
+from pipeline.config.tables import read_csv
+from pipeline.errors import ConfigError, Problem
 from pipeline.runtime import write_json
-from pipeline.simulation.inputs import write_input
-from pipeline.sonata.layout import CircuitPaths
+from pipeline.simulation.inputs import write_input, write_trains
+from pipeline.sonata.layout import CHEMICAL, CircuitPaths, edge_population_name
 from pipeline.sonata.read import read_json
 
 
@@ -66,18 +73,7 @@ def write_plan(resolved: Resolved, name: str, paths: CircuitPaths) -> Path:
         CircuitError: If the circuit lacks what the run names.
     """
     simulation = resolved.model.simulation[name]
-    inputs = {}
-    for key in simulation.inputs:
-        file = paths.simulation(name) / f"input_{key}.h5"
-        targets = write_input(resolved, simulation, key, paths, file)
-        inputs[key] = {
-            "input_type": "current_clamp",
-            "module": "report",
-            "input_file": f"./{file.name}",
-            "population": targets.population,
-            "delay": 0.0,
-            "duration": simulation.duration,
-        }
+    inputs = {key: _write_input(resolved, name, key, paths) for key in simulation.inputs}
     reports = {
         key: {
             "type": "compartment",
@@ -99,21 +95,84 @@ def write_plan(resolved: Resolved, name: str, paths: CircuitPaths) -> Path:
         "manifest": {"$BASE_DIR": "."},
         "network": "$BASE_DIR/../../circuit_config.json",
         "node_sets_file": "$BASE_DIR/../../node_sets.json",
-        "target_simulator": "NEURON",
+        "target_simulator": {"bionet": "NEURON", "pointnet": "NEST"}[simulation.engine],
+        "engine": simulation.engine,
         "run": {
             "tstop": simulation.duration,
             "dt": simulation.dt,
             "random_seed": resolved.model.seed,
             "spike_threshold": simulation.spike_threshold,
+            "n_thread": simulation.threads,
         },
         "conditions": {"v_init": simulation.v_init, "celsius": simulation.celsius},
         "inputs": inputs,
+        "gains": read_gains(resolved, simulation),
         "reports": reports,
         "output": {"output_dir": "$BASE_DIR", "spikes_file": "spikes.h5"},
     }
     path = paths.simulation_config(name)
     write_json(path, config)
     return path
+
+
+def _write_input(resolved: Resolved, name: str, key: str, paths: CircuitPaths) -> dict[str, Any]:
+    """Writes one input; returns its entry in the simulation config."""
+    simulation = resolved.model.simulation[name]
+    folder = paths.simulation(name)
+    file = folder / f"input_{key}.h5"
+    if isinstance(simulation.inputs[key], SpikeInput | PoissonInput):
+        population, file = write_trains(resolved, simulation, key, paths, file)
+        return {
+            "input_type": "spikes",
+            "module": "h5",
+            "input_file": os.path.relpath(file, folder),
+            "node_set": population,
+        }
+    targets = write_input(resolved, simulation, key, paths, file)
+    return {
+        "input_type": "current_clamp",
+        "module": "report",
+        "input_file": f"./{file.name}",
+        "population": targets.population,
+        "delay": 0.0,
+        "duration": simulation.duration,
+    }
+
+
+def read_gains(resolved: Resolved, simulation: Simulation) -> list[dict[str, Any]]:
+    """Returns the gains of a run, those of its tables first.
+
+    Raises:
+        ConfigError: If a table has other columns, an unknown edge config or no number.
+    """
+    gains = [gain.model_dump() for gain in simulation.gains]
+    rows = []
+    problems = []
+    for file in simulation.gain_tables:
+        path = resolved.path(file)
+        table = read_csv(path)
+        if not {"edges", "source", "target", "factor"} <= set(table):
+            hint = "write columns edges, source, target, factor"
+            problems.append(Problem(str(path), f"columns {list(table)}", hint))
+            continue
+        factors = pd.to_numeric(table["factor"], errors="coerce")
+        for row, factor in zip(table.itertuples(), factors, strict=True):
+            where = f"{path}:{row.Index + 2}"
+            if row.edges not in resolved.model.edges:
+                known = ", ".join(resolved.model.edges)
+                problems.append(Problem(where, f"no edges {row.edges!r}", f"known: {known}"))
+            if not np.isfinite(factor):
+                problems.append(Problem(where, f"factor is {row.factor!r}", "write a number"))
+            entry = {"edges": row.edges, "source": row.source or None, "target": row.target or None}
+            rows.append(entry | {"factor": float(factor)})
+    if problems:
+        raise ConfigError(problems)
+    return [gain | {"population": _gain_population(resolved, gain)} for gain in rows + gains]
+
+
+def _gain_population(resolved: Resolved, gain: dict[str, Any]) -> str:
+    edges = resolved.model.edges[gain["edges"]]
+    return edge_population_name(edges.source, edges.target, CHEMICAL)
 
 
 def read_plan(paths: CircuitPaths, name: str, library: Path | None) -> Plan:

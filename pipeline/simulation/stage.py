@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
-import pandas as pd
 
 from pipeline.config.load import Resolved
 from pipeline.errors import CircuitError, PipelineError, Problem
 from pipeline.mpi import find_mpi, run_ranks
 from pipeline.runtime import remove_leftovers, write_json
-from pipeline.simulation import bionet
+from pipeline.simulation import bionet, pointnet
 from pipeline.simulation.plan import read_plan, write_plan
 from pipeline.sonata.layout import CircuitPaths
 from pipeline.sonata.read import not_built, open_population, read_json, read_nodes, read_types
@@ -44,14 +44,18 @@ def run_simulation(
     Raises:
         PipelineError: If the plan cannot run or a rank fails.
     """
-    library = compiled_library(paths, needed=bool(resolved.model.mechanisms))
-    ranks = ranks or resolved.model.simulation[name].ranks
+    simulation = resolved.model.simulation[name]
+    engine = engines()[simulation.engine]
+    needed = engine is bionet and bool(resolved.model.mechanisms)
+    library = compiled_library(paths, needed=needed)
+    # NEST's wheel knows threads only.
+    ranks = (ranks or simulation.ranks) if engine is bionet else 1
     if ranks > 1:
         find_mpi(launcher)
     check_parts(paths)
     write_plan(resolved, name, paths)
     plan = read_plan(paths, name, library)
-    problems = bionet.check(plan)
+    problems = engine.check(plan)
     if problems:
         raise PipelineError(problems)
     job = {"root": str(paths.root.resolve()), "simulation": name, "library": str(library or "")}
@@ -61,6 +65,11 @@ def run_simulation(
         remove_leftovers(paths.simulation(name))  # ranks that are ended cannot do it
     write_json(paths.simulation(name) / "figures.json", figures)
     return figures
+
+
+def engines() -> dict[str, ModuleType]:
+    """Returns the engines by name; each has ``check(plan)`` and ``run(plan)``."""
+    return {"bionet": bionet, "pointnet": pointnet}
 
 
 def check_parts(paths: CircuitPaths) -> None:
@@ -80,8 +89,13 @@ def check_parts(paths: CircuitPaths) -> None:
     for entry in networks.get("nodes", []):
         for name in entry["populations"]:
             types, nodes = read_types(paths.node_types(name)), read_nodes(paths.nodes(name), name)
-            for file in types.get("dynamics_params", pd.Series()).dropna().unique():
-                read_json(paths.emodels / file, "nodes")
+            for row in types.itertuples():
+                file = getattr(row, "dynamics_params", None)
+                if isinstance(file, str):
+                    folder = (
+                        paths.emodels if row.model_type == "biophysical" else paths.point_neurons
+                    )
+                    read_json(folder / file, "nodes")
             absent = sorted(set(nodes.get("morphology", ())) - morphologies)
             if absent:
                 raise not_built(paths.morphologies / f"{absent[0]}.swc", "nodes")

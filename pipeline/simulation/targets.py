@@ -1,14 +1,15 @@
-"""Which cells a node set means."""
+"""Which nodes a node set means."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from pipeline.errors import CircuitError, Problem
 from pipeline.sonata.layout import CircuitPaths
-from pipeline.sonata.read import read_json, read_nodes, read_types
+from pipeline.sonata.read import read_json, read_nodes, read_typed_nodes, read_types
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,14 @@ class Targets:
     virtual_ids: np.ndarray | None = None
 
 
-def select_targets(paths: CircuitPaths, name: str) -> Targets:
-    """Returns the cells of a node set of the circuit; virtual nodes lead to the cells they feed.
+def select_nodes(paths: CircuitPaths, name: str) -> tuple[str, np.ndarray]:
+    """Returns the population and the node ids (int64, ascending) of a node set of the circuit.
+
+    A set names a population and filters it: ``node_id`` by a list of ids, any other key by the
+    value (or list of values) of that attribute of the node or its type.
 
     Raises:
-        CircuitError: If the set is unknown or has no population.
+        CircuitError: If the set or one of its attributes is unknown, or it has no population.
     """
     sets = read_json(paths.node_sets, "nodes")
     definition = sets.get(name)
@@ -40,10 +44,29 @@ def select_targets(paths: CircuitPaths, name: str) -> Targets:
             Problem(str(paths.node_sets), f"no node set {name!r}", f"known: {known}")
         )
     population = definition["population"]
+    nodes = read_typed_nodes(paths.nodes(population), paths.node_types(population), population)
+    chosen = np.ones(len(nodes), bool)
+    for key, wanted in definition.items():
+        if key == "population":
+            continue
+        if key != "node_id" and key not in nodes:
+            message = f"node set {name!r} filters by {key!r}, which {population!r} does not have"
+            raise CircuitError(Problem(str(paths.node_sets), message))
+        values = nodes.index.to_series() if key == "node_id" else nodes[key]
+        chosen &= values.isin(wanted if isinstance(wanted, list) else [wanted]).to_numpy()
+    return population, np.sort(nodes.index.to_numpy(np.int64)[chosen])
+
+
+def select_targets(paths: CircuitPaths, name: str) -> Targets:
+    """Returns the cells of a node set of the circuit; virtual nodes lead to the cells they feed.
+
+    Raises:
+        CircuitError: If the set is unknown or has no population.
+    """
+    population, ids = select_nodes(paths, name)
     nodes = read_nodes(paths.nodes(population), population)
-    ids = np.array(definition.get("node_id", nodes.index), np.int64)
     if "target_node_id" not in nodes:
-        return Targets(population, np.sort(ids))
+        return Targets(population, ids)
     fed = nodes.loc[ids, "target_node_id"].to_numpy(np.int64)
     order = np.argsort(fed)
     return Targets(fed_population(paths, population), fed[order], ids[order])
@@ -60,3 +83,39 @@ def fed_population(paths: CircuitPaths, virtual: str) -> str:
         path = str(paths.node_types(virtual))
         raise CircuitError(Problem(path, "no column 'feeds'", "name the population it feeds"))
     return str(types["feeds"].iloc[0])
+
+
+def populations(paths: CircuitPaths) -> dict[str, bool]:
+    """Returns every node population of the circuit, and whether it is virtual.
+
+    Raises:
+        CircuitError: If the circuit config was not written.
+    """
+    networks = read_json(paths.circuit_config, "circuit").get("networks", {})
+    return {
+        name: properties.get("type") == "virtual"
+        for entry in networks.get("nodes", [])
+        for name, properties in entry["populations"].items()
+    }
+
+
+def edge_ends(paths: CircuitPaths) -> dict[str, tuple[str, str]]:
+    """Returns source and target node population of every edge population of the circuit."""
+    import h5py
+
+    networks = read_json(paths.circuit_config, "circuit").get("networks", {})
+    ends = {}
+    for entry in networks.get("edges", []):
+        for name in entry["populations"]:
+            with h5py.File(paths.edges(name)) as handle:
+                root = handle[f"edges/{name}"]
+                ends[name] = tuple(
+                    str(root[f"{side}_node_id"].attrs["node_population"])
+                    for side in ("source", "target")
+                )
+    return ends
+
+
+def typed_nodes(paths: CircuitPaths, population: str) -> pd.DataFrame:
+    """Returns the nodes of a population with the attributes of their types."""
+    return read_typed_nodes(paths.nodes(population), paths.node_types(population), population)

@@ -123,6 +123,14 @@ class CircuitPaths:
         return self.components / "emodels"
 
     @property
+    def point_neurons(self) -> Path:
+        return self.components / "point_neurons"
+
+    @property
+    def synapses(self) -> Path:
+        return self.components / "synapses"
+
+    @property
     def mechanisms(self) -> Path:
         return self.components / "mechanisms.json"
 
@@ -172,6 +180,9 @@ class CircuitPaths:
 
     def report(self, name: str, report: str) -> Path:
         return self.simulation(name) / f"{report}.h5"
+
+    def stimulus_spikes(self, name: str) -> Path:
+        return self.root / "stimuli" / name / "spikes.h5"
 
     def analysis(self, name: str) -> Path:
         return self.root / "analysis" / f"{name}.csv"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.config.schema import ConstantCurrent, NoiseCurrent, StepCurrent
+from pipeline.config.simulation import ConstantCurrent, NoiseCurrent, StepCurrent
 from pipeline.runtime import rng_for
 from pipeline.simulation.inputs import current_at
 

@@ -126,7 +126,7 @@ def test_tables_cover_all_pairs_and_name_their_sources():
         assert row["delay"] or float(row["probability"]) == 0
 
 
-def test_weights_say_that_they_are_assumed_and_how_sizes_compensate():
+def test_weights_have_the_sign_of_their_source_and_sizes_compensate():
     """Smaller sizes: weight times the ratio of mean in-degrees, endless sheet over disc."""
 
     def mean_kernel(radius, sigma):
@@ -145,10 +145,12 @@ def test_weights_say_that_they_are_assumed_and_how_sizes_compensate():
         for s in set(sigma.values())
     }
     for pair, row in pairs("weights.csv").items():
-        assert row["origin"].startswith("assumed")
+        assert float(row["weight"]) * (1 if pair[0][0] == "e" else -1) >= 0
+        assert (float(row["weight"]) == 0) == (float(pairs()[pair]["probability"]) == 0)
         for size in ("core", "small", "tiny"):
-            expected = float(row["weight"]) * factors[size, sigma[pair]]
-            assert float(row[f"weight_{size}"]) == pytest.approx(expected, rel=1e-3)
+            for name in ("weight", "conductance"):
+                expected = float(row[name]) * factors[size, sigma[pair]]
+                assert float(row[f"{name}_{size}"]) == pytest.approx(expected, rel=1e-3)
     for size, scale in (("small", 0.1), ("tiny", 0.00577), ("core", 1.0)):
         resolved = load_model(str(ROOT / "models/v1"), size)
         weight = resolved.model.edges["recurrent"].rules[0].synapse.weight.value
@@ -268,13 +270,38 @@ def test_thalamic_tables_agree_with_the_release():
             assert entry["N_syn"] == int(synapses["*", names[name]]["nsyns"])
 
 
+@needs_files
+def test_weights_are_the_means_of_the_tuned_ones():
+    """pA: one edge type per target model and source population; means weighted by cells."""
+    models = json.loads((FILES / "glif_props/v1_node_models.json").read_text())["locations"]
+    kind = class_of()
+    cells, counts = {}, {}
+    for populations in models.values():
+        for name, entry in populations.items():
+            counts[name] = sum(model["N"] for model in entry["models"])
+            for model in entry["models"]:
+                cells[str(model["node_type_id"])] = kind[name], model["N"]
+    sums: dict = {}
+    with open(FILES / "glif_props/v1_v1_edge_types.csv", newline="") as handle:
+        for row in csv.DictReader(handle, delimiter=" "):
+            target, number = cells[row["target_query"].split("'")[1]]
+            source = row["source_query"].split("'")[1]
+            entry = sums.setdefault((kind[source], target), [0.0, 0])
+            entry[0] += float(row["syn_weight"]) * number * counts[source]
+            entry[1] += number * counts[source]
+    for pair, row in pairs("weights.csv").items():
+        if float(pairs()[pair]["probability"]):
+            assert float(row["weight"]) == pytest.approx(sums[pair][0] / sums[pair][1], rel=1e-3)
+
+
 def test_the_workflow_knows_the_files_of_each_stage(full):
     def names(stage, name=""):
         return [path.name for path in stage_files(full, stage, name)]
 
     assert names("nodes") == ["populations.csv", "lgn_units.csv"]
     tables = ["connections.csv", "kinetics.csv", "placement.csv", "weights.csv"]
-    assert names("edges", "recurrent") == tables and names("edges", "background") == []
+    assert names("edges", "recurrent") == tables
+    assert names("edges", "background") == ["bkg_synapses.csv"]
     assert names("edges", "lgn") == ["lgn_rule.csv", "lgn_synapses.csv"]
     assert "seed" in stage_slice(full, "nodes")
 

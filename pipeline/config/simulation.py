@@ -1,0 +1,141 @@
+"""Simulations: engine, inputs, gains of synapses, recordings."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from pipeline.config.quantity import (
+    Celsius,
+    Hertz,
+    Milliseconds,
+    Millivolts,
+    Name,
+    Nanoamps,
+    RelativeFile,
+    Strict,
+    TimeStep,
+)
+
+
+class ConstantCurrent(Strict):
+    """The same current over the whole window."""
+
+    kind: Literal["constant"]
+    nodes: Name = Field(description="Node population or node set.")
+    amplitude: Nanoamps
+    start: Milliseconds = 0.0
+    stop: Milliseconds | None = None
+
+
+class StepCurrent(Strict):
+    """Steps: from each time on, the given current."""
+
+    kind: Literal["step"]
+    nodes: Name = Field(description="Node population or node set.")
+    times: list[Milliseconds] = Field(min_length=1)
+    amplitudes: list[Nanoamps] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _paired(self) -> StepCurrent:
+        if len(self.times) != len(self.amplitudes):
+            raise ValueError(f"{len(self.times)} times for {len(self.amplitudes)} amplitudes")
+        if sorted(self.times) != list(self.times):
+            raise ValueError("times must rise")
+        return self
+
+
+class NoiseCurrent(Strict):
+    """Gaussian current, a new independent value per cell and interval."""
+
+    kind: Literal["noise"]
+    nodes: Name = Field(description="Node population or node set.")
+    mean: Nanoamps
+    sd: Nanoamps
+    interval: TimeStep | None = Field(None, description="Default: the time step.")
+    seed: int | None = Field(None, ge=0, description="Default: the model's seed.")
+
+
+class FileCurrent(Strict):
+    """Currents read from a SONATA report file (nA; one element per node)."""
+
+    kind: Literal["file"]
+    nodes: Name = Field(description="Node population or node set.")
+    file: RelativeFile
+    population: Name | None = None
+
+
+class SpikeInput(Strict):
+    """Spikes of virtual nodes, from a stimulus of the model or from a SONATA file."""
+
+    kind: Literal["spikes"]
+    nodes: Name = Field(description="Virtual node population.")
+    stimulus: Name | None = Field(None, description="Key under stimuli.")
+    file: RelativeFile | None = Field(None, description="SONATA spikes file.")
+    population: Name | None = Field(None, description="Name in the file; default: the same.")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> SpikeInput:
+        if (self.stimulus is None) == (self.file is None):
+            raise ValueError("give either stimulus or file")
+        return self
+
+
+class PoissonInput(Strict):
+    """Independent Poisson spike trains of virtual nodes."""
+
+    kind: Literal["poisson"]
+    nodes: Name = Field(description="Virtual node population.")
+    rate: Hertz
+    seed: int | None = Field(None, ge=0, description="Default: the model's seed.")
+
+
+Input = Annotated[
+    ConstantCurrent | StepCurrent | NoiseCurrent | FileCurrent | SpikeInput | PoissonInput,
+    Field(discriminator="kind"),
+]
+
+
+class Gain(Strict):
+    """Weights of some edges times a factor, when they are loaded; the circuit stays as built."""
+
+    edges: Name = Field(description="Key under edges.")
+    source: Name | None = Field(None, description="Node set of the sources; default: all.")
+    target: Name | None = Field(None, description="Node set of the targets; default: all.")
+    factor: float = Field(description="0 silences.")
+
+
+class Record(Strict):
+    """One SONATA frame report."""
+
+    variable: Literal["v"] = "v"
+    nodes: Name = Field(description="Node population or node set.")
+    sections: Literal["soma", "all"] | list[Annotated[int, Field(ge=0)]] = Field(
+        "soma", description="soma, all, or a list of section ids; every segment of each."
+    )
+    every: TimeStep | None = Field(None, description="Default: every time step.")
+    precision: Literal["single", "double"] = "single"
+
+
+class Simulation(Strict):
+    """One run of the circuit."""
+
+    engine: Literal["bionet", "pointnet"] = Field(
+        "bionet", description="bionet: NEURON; pointnet: NEST, for circuits of point cells."
+    )
+    dt: TimeStep = 0.025
+    duration: TimeStep = 1000.0
+    v_init: Millivolts = -65.0
+    celsius: Celsius = 34.0
+    ranks: int = Field(2, ge=1, le=100_000, description="MPI ranks; results do not depend on it.")
+    threads: int = Field(2, ge=1, le=1024, description="Of NEST; results do not depend on it.")
+    spike_threshold: Millivolts = -20.0
+    inputs: dict[Name, Input] = Field(default_factory=dict)
+    gains: list[Gain] = Field(
+        default_factory=list, description="Factors of weights; where several fit they multiply."
+    )
+    gain_tables: list[RelativeFile] = Field(
+        default_factory=list, description="CSV with columns edges, source, target, factor."
+    )
+    record: dict[Name, Record] = Field(default_factory=dict)
