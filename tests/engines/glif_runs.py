@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 from itertools import groupby
 from pathlib import Path
@@ -14,7 +13,7 @@ from pipeline import mechanisms
 from pipeline.cells.glif import Glif
 from pipeline.cells.glif_synapses import Port
 
-SHIFT = 5  # steps by which NEST runs later: its currents need two steps to arrive
+SHIFT = 5  # steps by which NEST runs later: its currents need one step to arrive
 
 
 def _cell(job):
@@ -61,10 +60,11 @@ def in_neuron(jobs, sets, cache):
         handler = h.FInitializeHandler(lambda e=events: [c.event(t) for c, t in e])
         h.dt = dt
         h.finitialize(-65)
-        for _ in range(round(duration / dt)):
+        for _ in range(round(duration / dt) + 1):  # the last step's spikes leave in the next
             h.fadvance()
         assert handler and all(cell.point.lost == 0 for cell in cells)
-        results += [(list(s), list(v)[1:]) for s, v in out]
+        steps = round(duration / dt)
+        results += [(list(s), list(v)[1 : steps + 1]) for s, v in out]
     return results
 
 
@@ -85,7 +85,7 @@ def in_nest(jobs):
             cell = create(nest, glif, 1, synapse, ports)
             current = np.array(job["current"])
             duration = len(current) * 0.1
-            times = np.round((np.arange(len(current)) * 0.1 + shift - 2 * dt) / dt) * dt
+            times = np.round((np.arange(len(current)) * 0.1 + shift - dt) / dt) * dt
             source = nest.Create("step_current_generator")
             source.set(amplitude_times=times, amplitude_values=current * 1e3)
             nest.Connect(source, cell, syn_spec={"delay": dt})
@@ -143,7 +143,7 @@ def network_in_neuron(cells, edges, dt, duration, sets, cache, coreneuron=False)
     h.dt = dt
     pc.set_maxstep(10)
     h.finitialize(-65)
-    pc.psolve(duration)
+    pc.psolve(duration + dt)  # the last step's spikes leave in the next
     spikes = [sorted(t for t, i in zip(times, ids, strict=True) if i == n) for n in range(len(built))]
     return {"coreneuron": bool(core.enable), "spikes": spikes}
 
@@ -163,7 +163,7 @@ def network_in_nest(cells, edges, dt, duration):
         glif, synapse, ports = _cell(job)
         cell = create(nest, glif, 1, synapse, ports)
         source = nest.Create("step_current_generator")
-        start = math.floor((shift - 2 * dt) / dt + 0.5) * dt
+        start = round((shift - dt) / dt) * dt
         source.set(amplitude_times=[start], amplitude_values=[job["current"] * 1e3])
         nest.Connect(source, cell, syn_spec={"delay": dt})
         recorder = nest.Create("spike_recorder")
