@@ -30,12 +30,12 @@ def mechanism_cache(request, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def own_process(tmp_path_factory):
-    """Runs ``function(**arguments)`` of worm_runs.py in a fresh interpreter; values are JSON."""
+    """Runs ``function(**arguments)`` of a script beside us in a fresh interpreter, by JSON."""
 
-    def run(function: str, *, timeout: float = 300.0, **arguments):
+    def run(function: str, *, script="worm_runs.py", timeout: float = 300.0, **arguments):
         folder = tmp_path_factory.mktemp("run")
         (folder / "in.json").write_text(json.dumps(arguments))
-        command = [sys.executable, str(HERE / "worm_runs.py"), function, str(folder)]
+        command = [sys.executable, str(HERE / script), function, str(folder)]
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
         done = subprocess.run(
             command,
