@@ -6,7 +6,7 @@ As GlifPsc (equations, time, NetCon, units: see there), with conductances instea
     C dV/dt = i_e + sum_j I_j + sum_k G_k (E_rev_k - V) - g (V - E_L)
     G_k = w (e/tau) t exp(-t/tau) for each event at port k
 
-weight[0] is the peak conductance in uS (not negative). Conductances at the start, middle and end of a
+weight[0] is the peak conductance in `unit` uS (not negative). Conductances at the start, middle and end of a
 step are exact; the voltage is advanced by the classical Runge-Kutta method of fourth order, whose
 error at 0.1 ms is far below the 1e-3 mV per step that NEST's glif_cond allows its adaptive method.
 
@@ -25,7 +25,7 @@ NEURON {
     NONSPECIFIC_CURRENT i
     RANGE level, C, g, E_L, V_th, V_reset, v0, t_ref, n_asc, asc_amps, asc_decay, asc_r, asc_init
     RANGE th_spike_add, th_spike_decay, th_voltage_index, th_voltage_decay
-    RANGE voltage_reset_fraction, voltage_reset_add, i_e, follow
+    RANGE voltage_reset_fraction, voltage_reset_add, i_e, follow, unit, pending
     RANGE i, drive, vm, u, theta, th_spike, th_voltage, asc, asc_mean, asc_step, asc_share, asc_rest
     RANGE th_spike_step, th_spike_rest, th_voltage_step, leak_step, gain, h, left, hold, fired, lost
     RANGE n_port, tau, E_rev, rise, conductance, fade, fade_half
@@ -60,6 +60,7 @@ INITIAL {
     start()
     ports()
     FROM k = 0 TO NPORT - 1 {
+        pending[k] = 0
         rise[k] = 0
         conductance[k] = 0
     }
@@ -79,6 +80,7 @@ PROCEDURE advance() {
         ports()
     }
     fired = 0
+    receive()
     IF (left > 0) {
         left = left - 1
         theta = V_th + th_spike + th_voltage
@@ -129,6 +131,16 @@ PROCEDURE advance_voltage() {
     u = u + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
 }
 
+: As in GlifPsc: the events of this step, all at once.
+PROCEDURE receive() {
+    FROM k = 0 TO NPORT - 1 {
+        IF (pending[k] != 0) {
+            rise[k] = rise[k] + unit * pending[k] * exp(1) / tau[k]
+            pending[k] = 0
+        }
+    }
+}
+
 PROCEDURE ports() {
     FROM k = 0 TO NPORT - 1 {
         IF (k < n_port) {
@@ -138,7 +150,7 @@ PROCEDURE ports() {
     }
 }
 
-NET_RECEIVE (weight (uS), port) {
+NET_RECEIVE (weight, port) {
     LOCAL k
     INITIAL {
     }
@@ -152,7 +164,7 @@ NET_RECEIVE (weight (uS), port) {
                 lost = lost + 1
             } ELSE {
                 k = port - 1
-                rise[k] = rise[k] + weight * exp(1) / tau[k]
+                pending[k] = pending[k] + weight
             }
         }
     }

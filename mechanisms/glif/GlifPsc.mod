@@ -25,7 +25,7 @@ at the following call, before any step). An event acts from its delivery time on
 plus delay, both on the grid: nothing has to be shifted to agree with NEST. i_e is read where currents
 are evaluated (mid-step), so that a play vector counts with its own time step.
 
-NetCon: weight[0] nA (inhibitory negative), weight[1] port from 1 on. Events for ports that do not
+NetCon: weight[0] in `unit` nA (inhibitory negative), weight[1] port from 1 on. Events for ports that do not
 exist are counted in `lost` and have no effect. The section is only a holder: its voltage follows vm
 one step later through the conductance `follow`; record vm. Fixed time steps only.
 
@@ -42,7 +42,7 @@ NEURON {
     NONSPECIFIC_CURRENT i
     RANGE level, C, g, E_L, V_th, V_reset, v0, t_ref, n_asc, asc_amps, asc_decay, asc_r, asc_init
     RANGE th_spike_add, th_spike_decay, th_voltage_index, th_voltage_decay
-    RANGE voltage_reset_fraction, voltage_reset_add, i_e, follow
+    RANGE voltage_reset_fraction, voltage_reset_add, i_e, follow, unit, pending
     RANGE i, drive, vm, u, theta, th_spike, th_voltage, asc, asc_mean, asc_step, asc_share, asc_rest
     RANGE th_spike_step, th_spike_rest, th_voltage_step, leak_step, gain, h, left, hold, fired, lost
     RANGE n_port, tau, tau_slow, amp_slow, rise, current, rise_slow, current_slow
@@ -88,6 +88,7 @@ INITIAL {
     start()
     ports()
     FROM k = 0 TO NPORT - 1 {
+        pending[k] = 0
         rise[k] = 0
         current[k] = 0
         rise_slow[k] = 0
@@ -109,6 +110,7 @@ PROCEDURE advance() {
         ports()
     }
     fired = 0
+    receive()
     IF (left > 0) {
         left = left - 1
         theta = V_th + th_spike + th_voltage
@@ -140,6 +142,20 @@ PROCEDURE advance() {
         }
     }
     vm = u + E_L
+}
+
+: The events of this step, all at once: they are summed as they are, so that weights on a binary grid
+: add exactly in whatever order ranks deliver them.
+PROCEDURE receive() {
+    FROM k = 0 TO NPORT - 1 {
+        IF (pending[k] != 0) {
+            rise[k] = rise[k] + unit * pending[k] * exp(1) / tau[k]
+            IF (amp_slow[k] != 0) {
+                rise_slow[k] = rise_slow[k] + unit * pending[k] * amp_slow[k] * exp(1) / tau_slow[k]
+            }
+            pending[k] = 0
+        }
+    }
 }
 
 : What a port's rise (nA/ms) and current (nA) at the start of a step add to V at its end.
@@ -176,7 +192,7 @@ PROCEDURE propagate(time (ms)) {
     far = leak_step * h * h * second / C
 }
 
-NET_RECEIVE (weight (nA), port) {
+NET_RECEIVE (weight, port) {
     LOCAL k
     INITIAL {
     }
@@ -190,10 +206,7 @@ NET_RECEIVE (weight (nA), port) {
                 lost = lost + 1
             } ELSE {
                 k = port - 1
-                rise[k] = rise[k] + weight * exp(1) / tau[k]
-                IF (amp_slow[k] != 0) {
-                    rise_slow[k] = rise_slow[k] + weight * amp_slow[k] * exp(1) / tau_slow[k]
-                }
+                pending[k] = pending[k] + weight
             }
         }
     }

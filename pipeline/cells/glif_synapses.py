@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,7 +73,43 @@ def nest_parameters(glif: Glif, synapse: str, ports: Sequence[Port]) -> dict[str
     if synapse == "psc":
         return values | {"tau_syn": taus}
     if synapse == "psc_double_alpha":
-        slow = {"tau_syn_slow": [p.tau_slow for p in ports], "amp_slow": [p.amp_slow for p in ports]}
+        slow = {
+            "tau_syn_slow": [p.tau_slow for p in ports],
+            "amp_slow": [p.amp_slow for p in ports],
+        }
         return values | {"tau_syn_fast": taus} | slow
     values["g_m"] = values.pop("g")
     return values | {"tau_syn": taus, "E_rev": [port.E_rev for port in ports]}
+
+
+def ports_from_nest(model: str, data: Mapping[str, Any], where: str) -> tuple[str, list[Port]]:
+    """Reads the receptor ports out of the parameters of a NEST model.
+
+    Args:
+        model: Name of the model, such as ``glif_psc``.
+        data: Its parameters.
+        where: File, for messages.
+
+    Returns:
+        Kind of synapse and ports.
+
+    Raises:
+        ConfigError: If the model is none of NEST_MODELS or its ports do not fit.
+    """
+    kinds = {name: kind for kind, name in NEST_MODELS.items()}
+    if model not in kinds:
+        hint = f"known: {', '.join(sorted(kinds))}"
+        raise ConfigError(Problem(where, f"no GLIF model {model!r}", hint))
+    kind = kinds[model]
+    names = {"tau": "tau_syn_fast" if kind == "psc_double_alpha" else "tau_syn"}
+    names |= {name: "tau_syn_slow" if name == "tau_slow" else name for name in _NEEDED[kind]}
+    rows = {key: list(data.get(name, ())) for key, name in names.items()}
+    if len({len(row) for row in rows.values()}) != 1:
+        raise ConfigError(Problem(where, f"{', '.join(names.values())} differ in length"))
+    ports = [
+        Port(**dict(zip(rows, values, strict=True))) for values in zip(*rows.values(), strict=True)
+    ]
+    problems = check_ports(kind, ports, where)
+    if problems:
+        raise ConfigError(problems)
+    return kind, ports

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from pipeline.cells.biophysical import NeuronCell, build_cell
 from pipeline.cells.description import cell_from_json
@@ -20,13 +21,15 @@ from pipeline.cells.morphology import read_morphology
 from pipeline.errors import CircuitError, Problem, SimulationError
 from pipeline.mechanisms import load_library
 from pipeline.runtime import progress
-from pipeline.simulation import continuous
+from pipeline.simulation import continuous, events
+from pipeline.simulation.neuron_cells import build_point, is_point, segment_count, unstable
 from pipeline.simulation.plan import Plan
 from pipeline.simulation.record import Recorder
+from pipeline.sonata.read import read_types
 from pipeline.sonata.reports import read_report, write_spikes
 
 log = logging.getLogger(__name__)
-SUPPORTED_INPUTS = {("current_clamp", "report")}
+SUPPORTED_INPUTS = {("current_clamp", "report"), ("spikes", "h5")}
 BLOCK_BYTES = 64 * 1024 * 1024
 
 
@@ -73,14 +76,15 @@ def run(plan: Plan) -> dict[str, float]:
     _advance(h, pc, plan, network, recorders)
     _gather_spikes(pc, plan, network, spikes)
     ended = time.perf_counter()
-    segments = sum(sec.nseg for cell in _cells(network).values() for sec in cell.hobj.all)
+    segments = sum(segment_count(cell.hobj) for cell in _cells(network).values())
     figures = {
         "build_s": built - started,
         "run_s": ended - built,
         "ranks": float(pc.nhost()),
         "cells": pc.allreduce(float(len(_cells(network))), 1),
         "segments": pc.allreduce(float(segments), 1),
-        "continuous": pc.allreduce(float(len(wired.processes)), 1),
+        "continuous": pc.allreduce(float(wired.continuous), 1),
+        "netcons": pc.allreduce(float(wired.events), 1),
         "clamps": pc.allreduce(float(len(clamps)), 1),
     }
     return figures
@@ -113,25 +117,57 @@ def _build(plan: Plan):
             loaded[name] = read_morphology(plan.paths.morphologies / f"{name}{suffix}")
         return build_cell(cell_from_json(parameters, loaded[name]), f"{name}_{node.node_id}")
 
+    def load_point(node, template, parameters):
+        points.append(build_point(template, parameters, f"{node.population_name}_{node.node_id}"))
+        return points[-1].point
+
+    points: list[Any] = []
     add_cell_model(load_cell, "sonatina:cell", "biophysical", overwrite=True)
+    add_cell_model(load_point, "nest", "point_neuron", overwrite=True)
     names = [next(iter(e["populations"])) for e in config["networks"]["edges"]]
     graded = [name for name in names if continuous.is_continuous(plan.paths, name)]
-    conf = Config.from_dict(_bmtk_config(plan, config, graded))
+    driven = [name for name in names if name not in graded] if _has_points(plan) else []
+    conf = Config.from_dict(_bmtk_config(plan, config, graded + driven))
     network = BioNetwork.from_config(conf)
     network.build_nodes()
     network.build_recurrent_edges()
-    population = _population(plan)
-    cells = {cell.node_id: cell for cell in _cells(network).values()} if population else {}
+    _population(plan)
+    cells = {cell.node_id: cell for cell in _cells(network).values()}
     wired = continuous.connect(plan.paths, graded, cells, _locate)
-    return network, wired
+    netcons = events.connect(plan, network, driven, cells)
+    return network, _Wired(wired, netcons, points)
 
 
-def _bmtk_config(plan: Plan, config: dict, graded: list[str]) -> dict[str, Any]:
-    """The circuit config in BMTK's own dialect: absolute paths, no continuous edges, no output."""
+@dataclass(frozen=True)
+class _Wired:
+    """Live objects that must outlive the run."""
+
+    graded: continuous.Wired
+    driven: events.Wired
+    points: list[Any]
+
+    @property
+    def continuous(self) -> int:
+        return len(self.graded.processes)
+
+    @property
+    def events(self) -> int:
+        return len(self.driven.netcons)
+
+
+def _has_points(plan: Plan) -> bool:
+    """Whether the cells include point cells, whose edges are ours to make."""
+    types = read_types(plan.paths.node_types(_population(plan)))
+    templates = types.get("model_template", pd.Series(dtype=object)).dropna().astype(str)
+    return bool(templates.str.startswith("nest:").any())
+
+
+def _bmtk_config(plan: Plan, config: dict, ours: list[str]) -> dict[str, Any]:
+    """The circuit config in BMTK's own dialect: absolute paths, none of the edges made by us."""
     text = json.dumps(config).replace("$BASE_DIR", str(plan.paths.root.resolve()))
     resolved = json.loads(text)
     edges = [
-        entry | {"enabled": next(iter(entry["populations"])) not in graded}
+        entry | {"enabled": next(iter(entry["populations"])) not in ours}
         for entry in resolved["networks"]["edges"]
     ]
     return {
@@ -145,6 +181,8 @@ def _bmtk_config(plan: Plan, config: dict, graded: list[str]) -> dict[str, Any]:
 
 
 def _morphology_suffix(plan: Plan) -> str:
+    if not plan.paths.morphologies.is_dir():
+        return ""
     files = plan.paths.morphologies.iterdir()
     found = sorted({path.suffix for path in files if not path.name.startswith(".")})
     if len(found) != 1:
@@ -192,21 +230,36 @@ class _Clamp:
 def _play_inputs(h, plan: Plan, network) -> list[_Clamp]:
     clamps = []
     local = {cell.node_id: cell for cell in _cells(network).values()}
-    for entry in plan.config["inputs"].values():
+    taken: set[int] = set()
+    for key, entry in plan.config["inputs"].items():
+        if events.is_spikes(entry):
+            continue
         report = read_report(plan.folder / entry["input_file"], entry["population"])
         dt = float(report.times[1] - report.times[0]) if len(report.times) > 1 else plan.duration
         for column, node in enumerate(report.node_ids):
             if int(node) not in local:
                 continue
-            electrode = h.IClamp(local[int(node)].hobj.soma[0](0.5))
-            electrode.delay, electrode.dur = 0.0, 1e12
+            electrode, current = _electrode(h, local[int(node)].hobj)
+            if electrode is None and int(node) in taken:
+                message = f"input {key!r}: point cell {node} has another current already"
+                raise CircuitError(Problem(str(plan.folder), message, "join them in one input"))
+            taken.add(int(node))
             values = h.Vector(report.data[:, column])
             # A step takes what is due up to its middle, so a value due at its start is half a step
             # away from being taken by a neighbour, whatever the rounding of t.
             times = h.Vector(np.arange(len(report.data)) * dt)
-            values.play(electrode._ref_amp, times, False)
+            values.play(current, times, False)
             clamps.append(_Clamp(electrode, (values, times)))
     return clamps
+
+
+def _electrode(h, hobj):
+    """What injects current into a cell, and the variable to play."""
+    if is_point(hobj):
+        return None, hobj._ref_i_e
+    electrode = h.IClamp(hobj.soma[0](0.5))
+    electrode.delay, electrode.dur = 0.0, 1e12
+    return electrode, electrode._ref_amp
 
 
 def _watch_spikes(h, pc, network):
@@ -245,10 +298,9 @@ def _advance(h, pc, plan: Plan, network, recorders: list[Recorder]) -> None:
 
 def _stop_on_nonfinite(pc, network, time: float) -> None:
     bad = [
-        f"cell {cell.node_id} section {index}"
+        f"cell {cell.node_id} {where}"
         for cell in _cells(network).values()
-        for index, sec in enumerate(cell.hobj.all)
-        if not np.isfinite(sec(0.5).v)
+        for where in unstable(cell.hobj)
     ]
     if bad:
         raise SimulationError(
@@ -263,5 +315,6 @@ def _gather_spikes(pc, plan: Plan, network, spikes) -> None:
     parts = pc.py_gather((times, nodes), 0)
     if pc.id() == 0:
         times = np.concatenate([part[0] for part in parts])
+        times = np.round(times / plan.dt) * plan.dt  # NEURON's t gathers rounding
         nodes = np.concatenate([part[1] for part in parts])
         write_spikes(plan.paths.spikes(plan.name), _population(plan), nodes, times)

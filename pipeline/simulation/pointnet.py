@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.errors import CircuitError, Problem, SimulationError
+from pipeline.errors import Problem, SimulationError
 from pipeline.runtime import progress
 from pipeline.simulation.plan import Plan
 from pipeline.simulation.targets import edge_ends, populations, select_targets, typed_nodes
-from pipeline.simulation.weights import EdgeReader, grid_times, synapse_models
+from pipeline.simulation.weights import EdgeReader, grid_times, receptor_ports
 from pipeline.sonata.read import edge_blocks, open_population
 from pipeline.sonata.reports import ReportWriter, read_report, read_spikes, write_spikes
 
@@ -87,7 +87,7 @@ def run(plan: Plan) -> dict[str, float]:
     recorders = [_watch(nest, plan, first, key) for key in plan.config["reports"]]
     detectors = {name: _watch_spikes(nest, ids) for name, ids in first.items()}
     built = time.perf_counter()
-    _advance(simulator, plan)
+    _advance(nest, simulator, plan, first)
     ended = time.perf_counter()
     spikes = _write_spikes(plan, first, detectors)
     for recorder in recorders:
@@ -154,7 +154,7 @@ def _play_spikes(nest, plan: Plan, entry: dict) -> np.ndarray:
     name = entry["node_set"]
     nodes, times = read_spikes(plan.folder / entry["input_file"], name)
     kept = times <= plan.duration
-    times = grid_times(times[kept], plan.dt)
+    times = grid_times(times[kept], plan.dt) + _lead(plan) * plan.dt
     order = np.lexsort((times, nodes[kept]))
     nodes, times = nodes[kept][order], times[order]
     with open_population(plan.paths.nodes(name), "nodes", name) as root:
@@ -187,8 +187,7 @@ def _connect(nest, plan: Plan, cells: dict, generators: dict) -> int:
         reader = EdgeReader(plan.paths, name, ends, gains)
         if reader.silent:
             continue
-        models = synapse_models(plan.paths, reader.types)
-        ports = _receptors(plan, name, models)
+        ports = receptor_ports(plan.paths, name, reader.types)
         with progress(label=f"connect {name}", unit="edge") as bar:
             for block in edge_blocks(
                 plan.paths.edges(name), name, ("syn_weight", "nsyns", "delay")
@@ -215,50 +214,32 @@ def _connect_block(nest, values, source, target, ports: np.ndarray) -> int:
     return int(kept.sum())
 
 
-def _receptors(plan: Plan, name: str, models: dict[int, dict]) -> np.ndarray:
-    """Receptor port by edge type id: int64 [max id + 1]."""
-    missing = [key for key, model in models.items() if "receptor_type" not in model]
-    if missing:
-        message = f"edge types {missing[:5]} have no receptor_type"
-        hint = "name a synapse model with one in the rule's columns: dynamics_params"
-        raise CircuitError(Problem(str(plan.paths.edge_types(name)), message, hint))
-    ports = np.zeros(max(models, default=0) + 1, np.int64)
-    for key, model in models.items():
-        ports[key] = int(model["receptor_type"])
-    return ports
+def _lead(plan: Plan) -> int:
+    """Steps that NEST runs, with all cells at rest, before the run begins: 2 with current inputs.
+
+    A generator's value of time t acts from t + dt on, and t must be positive.
+    """
+    return 0 if all(map(_is_spikes, plan.config["inputs"].values())) else 2
 
 
 def _play_currents(nest, plan: Plan, cells: dict[str, np.ndarray]) -> int:
-    """One step generator per cell and input; the current of a step acts within that step."""
+    """One step generator per cell and input; returns their number."""
     made = 0
     for entry in plan.config["inputs"].values():
         if _is_spikes(entry):
             continue
         report = read_report(plan.folder / entry["input_file"], entry["population"])
         every = float(report.times[1] - report.times[0]) if len(report.times) > 1 else plan.duration
-        times = np.arange(len(report.data)) * every
+        steps = np.round(np.arange(len(report.data)) * every / plan.dt) + _lead(plan) - 1
         for column, node in enumerate(report.node_ids):
             values = report.data[:, column].astype(float) * 1000.0  # pA
-            changed = np.flatnonzero(np.diff(values, prepend=0.0))
-            if not len(changed):
-                continue
-            generator = nest.Create("step_current_generator")
-            target = int(cells[entry["population"]][int(node)])
-            _set_steps(nest, plan, generator, target, times[changed], values[changed])
+            kept = np.diff(values, prepend=0.0) != 0
+            steps_of = {"amplitude_times": steps[kept] * plan.dt, "amplitude_values": values[kept]}
+            generator = nest.Create("step_current_generator", params=steps_of)
+            target = nest.NodeCollection([int(cells[entry["population"]][int(node)])])
+            nest.Connect(generator, target, syn_spec={"delay": plan.dt})
             made += 1
     return made
-
-
-def _set_steps(nest, plan: Plan, generator, target: int, times, values) -> None:
-    """A generator's value for time t reaches its target two steps later, so the first is I_e."""
-    lag = 2 * plan.dt
-    early = times < lag - 1e-9
-    shifted = np.maximum(times - plan.dt, plan.dt)
-    if early.any():
-        shifted, index = np.unique(np.round(shifted, 9), return_index=True)
-        values = values[np.append(index[1:], len(values)) - 1]
-    generator.set(amplitude_times=shifted, amplitude_values=values)
-    nest.Connect(generator, nest.NodeCollection([target]), syn_spec={"delay": plan.dt})
 
 
 class _Voltages:
@@ -272,7 +253,9 @@ class _Voltages:
         order = np.argsort(self._ids)
         self._start = np.empty(len(order))
         self._start[order] = np.atleast_1d(chosen.get("V_m"))
-        settings = {"record_from": ["V_m"], "interval": self._report["dt"]}
+        every = self._report["dt"]
+        offset = (_lead(plan) * plan.dt) % every
+        settings = {"record_from": ["V_m"], "interval": every, "offset": offset}
         self._meter = nest.Create("multimeter", params=settings)
         nest.Connect(self._meter, chosen, syn_spec={"delay": plan.dt})
 
@@ -283,9 +266,10 @@ class _Voltages:
         frames = round((self._report["end_time"] - self._report["start_time"]) / every)
         data = np.empty((frames, len(self._ids)))
         data[0] = self._start
-        rows = np.round(events["times"] / every).astype(np.int64)
+        lead = _lead(plan) * plan.dt
+        rows = np.round((events["times"] - lead) / every).astype(np.int64)
         columns = np.argsort(self._ids)[np.searchsorted(np.sort(self._ids), events["senders"])]
-        kept = rows < frames
+        kept = (rows > 0) & (rows < frames)
         data[rows[kept], columns[kept]] = events["V_m"][kept]
         if not np.isfinite(data).all():
             raise SimulationError(f"report {self._key}: a voltage is not finite; lower dt")
@@ -309,14 +293,28 @@ def _watch_spikes(nest, ids: np.ndarray):
     return recorder
 
 
-def _advance(simulator, plan: Plan) -> None:
+def _advance(nest, simulator, plan: Plan, cells: dict[str, np.ndarray]) -> None:
+    if lead := _lead(plan):
+        _require_rest(nest, plan, cells)
+        simulator.run(lead * plan.dt)
+    piece = round(SLICE_MS / plan.dt)
     with progress(total=plan.duration, label="simulate", unit="ms") as bar:
-        done = 0.0
-        while done < plan.duration - 1e-9:
-            piece = min(SLICE_MS, plan.duration - done)
-            simulator.run(round(piece / plan.dt) * plan.dt)
-            done += piece
-            bar.update(piece)
+        for start in range(0, plan.steps, piece):
+            steps = min(piece, plan.steps - start)
+            simulator.run(steps * plan.dt)
+            bar.update(steps * plan.dt)
+
+
+def _require_rest(nest, plan: Plan, cells: dict[str, np.ndarray]) -> None:
+    """Makes sure that steps before the run leave all cells as they are."""
+    for name, ids in cells.items():
+        nodes = nest.NodeCollection(np.sort(ids).tolist())
+        moving = np.atleast_1d(nodes.get("V_m")) != np.atleast_1d(nodes.get("E_L"))
+        moving |= [any(start) for start in np.atleast_2d(nodes.get("asc_init"))]
+        if moving.any():
+            message = f"{int(moving.sum())} cells of {name!r} do not start at rest"
+            hint = "set asc_init to 0 and V_m to E_L, or leave out the current inputs"
+            raise SimulationError(Problem(str(plan.paths.node_types(name)), message, hint))
 
 
 def _write_spikes(plan: Plan, cells: dict[str, np.ndarray], detectors: dict[str, Any]) -> int:
@@ -325,7 +323,8 @@ def _write_spikes(plan: Plan, cells: dict[str, np.ndarray], detectors: dict[str,
         events = detectors[name].get("events")
         order = np.argsort(ids)
         nodes = order[np.searchsorted(ids[order], events["senders"])]
-        times = np.round(events["times"] / plan.dt) * plan.dt
-        write_spikes(plan.paths.spikes(plan.name), name, nodes, times)
-        total += len(nodes)
+        steps = np.round(events["times"] / plan.dt) - _lead(plan)
+        kept = steps < plan.steps  # as reports, the run ends before its end point
+        write_spikes(plan.paths.spikes(plan.name), name, nodes[kept], steps[kept] * plan.dt)
+        total += int(kept.sum())
     return total

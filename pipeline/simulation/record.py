@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.simulation.neuron_cells import voltages
 from pipeline.simulation.plan import Plan
 from pipeline.simulation.targets import select_targets
 from pipeline.sonata.reports import ReportWriter
@@ -35,10 +36,9 @@ class Recorder:
         self._skip = 0
         self._writer: ReportWriter | None = None
         for node in sorted(cells):
-            for index, sec in _sections(cells[node], report["sections"]):
-                for segment in sec:
-                    self._vectors.append(h.Vector().record(segment._ref_v))
-                    self._elements.append((node, index, segment.x))
+            for index, x, voltage in voltages(cells[node], report["sections"]):
+                self._vectors.append(h.Vector().record(voltage))
+                self._elements.append((node, index, x))
 
     @property
     def width(self) -> int:
@@ -92,10 +92,3 @@ class Recorder:
         """Finishes the file on rank 0."""
         if self._writer is not None:
             self._writer.close()
-
-
-def _sections(cell: Any, wanted: str | list[int]) -> list[tuple[int, Any]]:
-    """Section ids and sections of a cell; ids the cell does not have are passed over."""
-    if wanted == "soma":
-        return [(0, cell.soma[0])]
-    return [(i, sec) for i, sec in enumerate(cell.all) if wanted == "all" or i in wanted]

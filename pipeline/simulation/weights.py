@@ -125,10 +125,6 @@ class EdgeReader:
             raise CircuitError(Problem(self._file, f"edges have no {name}", "build them again"))
         return np.full(len(types), default)
 
-    def type_values(self, name: str, types: np.ndarray) -> np.ndarray:
-        """Returns a number of the edge types for each edge: float64 [n]."""
-        return _lookup(self.types[name].astype(float), types)
-
 
 def round_weights(weights: np.ndarray) -> np.ndarray:
     """Rounds weights to multiples of 1 / GRID of their unit."""
@@ -156,6 +152,24 @@ def synapse_models(paths: CircuitPaths, types: pd.DataFrame) -> dict[int, dict]:
     files = {name: read_json(paths.synapses / name, "circuit")
              for name in types["dynamics_params"].dropna().unique()}  # fmt: skip
     return {int(key): files.get(name, {}) for key, name in types["dynamics_params"].items()}
+
+
+def receptor_ports(paths: CircuitPaths, population: str, types: pd.DataFrame) -> np.ndarray:
+    """Returns the receptor port by edge type id: int64 [largest id + 1].
+
+    Raises:
+        CircuitError: If a type has no ``receptor_type``.
+    """
+    models = synapse_models(paths, types)
+    missing = [key for key, model in models.items() if "receptor_type" not in model]
+    if missing:
+        message = f"edge types {missing[:5]} have no receptor_type"
+        hint = "name a synapse model with one in the rule's columns: dynamics_params"
+        raise CircuitError(Problem(str(paths.edge_types(population)), message, hint))
+    ports = np.zeros(max(models, default=0) + 1, np.int64)
+    for key, model in models.items():
+        ports[key] = int(model["receptor_type"])
+    return ports
 
 
 def _lookup(column: pd.Series, types: np.ndarray) -> np.ndarray:

@@ -1,0 +1,129 @@
+"""Spike-driven edges in NEURON, on any number of ranks.
+
+BMTK's BioNet makes one Python object per edge and draws places of synapses by a stream of its own.
+Here blocks of edges become NetCons directly. Spike trains of virtual nodes come from one PatternStim
+per rank. Simultaneous events add exactly (weights lie on a binary grid and the mechanisms sum before
+they scale), so that spikes do not depend on ranks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pipeline.errors import CircuitError, Problem
+from pipeline.runtime import progress
+from pipeline.simulation.neuron_cells import is_point
+from pipeline.simulation.plan import Plan
+from pipeline.simulation.targets import edge_ends
+from pipeline.simulation.weights import EdgeReader, grid_times, receptor_ports
+from pipeline.sonata.read import open_population, read_edges
+from pipeline.sonata.reports import read_spikes
+
+
+@dataclass
+class Wired:
+    """Live NEURON objects of the event-driven edges on this rank; keep it while simulating.
+
+    Attributes:
+        netcons: One per edge onto a point cell, one per synapse onto a morphology.
+        sources: What plays the spikes of virtual nodes.
+    """
+
+    netcons: list[Any] = field(default_factory=list)
+    sources: list[Any] = field(default_factory=list)
+
+
+def connect(plan: Plan, network: Any, names: list[str], cells: dict[int, Any]) -> Wired:
+    """Makes the NetCons of this rank's cells and plays the inputs of virtual nodes.
+
+    Args:
+        plan: The run.
+        network: BMTK's network; its gid pool numbers all nodes.
+        names: Edge populations driven by events.
+        cells: Node id to cell, of the cells on this rank.
+
+    Returns:
+        The live objects.
+
+    Raises:
+        CircuitError: If an edge cannot be made.
+    """
+    from neuron import h
+
+    pc = h.ParallelContext()
+    wired = Wired()
+    spikes = {e["node_set"]: e for e in plan.config["inputs"].values() if is_spikes(e)}
+    ends = edge_ends(plan.paths)
+    for name in names:
+        source, _ = ends[name]
+        if source not in spikes and _is_virtual(network, source):
+            continue
+        gains = [g for g in plan.config.get("gains", []) if g["population"] == name]
+        reader = EdgeReader(plan.paths, name, ends[name], gains)
+        if not reader.silent:
+            _connect_population(plan, network, pc, name, source, reader, cells, wired)
+    for population, entry in spikes.items():
+        wired.sources.append(_play(h, plan, network, population, entry))
+    return wired
+
+
+def is_spikes(entry: dict) -> bool:
+    """Whether an input of the simulation config is spikes of virtual nodes."""
+    return entry["input_type"] == "spikes"
+
+
+def _is_virtual(network: Any, population: str) -> bool:
+    return bool(network.get_node_population(population).virtual_nodes_only)
+
+
+def _connect_population(plan, network, pc, name, source, reader, cells, wired) -> None:
+    ports = receptor_ports(plan.paths, name, reader.types)
+    columns = [c for c in ("syn_weight", "nsyns", "delay") if _has_column(plan, name, c)]
+    gids = _gids(network, plan, source)
+    local = np.array(sorted(cells), np.int64)
+    for part in progress(_chunks(local), label=f"connect {name}", unit="block"):
+        edges = read_edges(plan.paths.edges(name), name, columns, targets=part)
+        values = reader.values({key: edges[key].to_numpy() for key in edges})
+        for s, t, kind, weight, delay in zip(
+            gids[values.sources].tolist(), values.targets.tolist(), values.types.tolist(),
+            values.weights.tolist(), values.delays.tolist(), strict=True,
+        ):  # fmt: skip
+            hobj = cells[t].hobj
+            if not is_point(hobj):
+                message = f"edge type {kind} ends at node {t}, which has a morphology"
+                raise CircuitError(Problem(str(plan.paths.edges(name)), message))
+            netcon = pc.gid_connect(s, hobj)
+            netcon.delay = delay
+            netcon.weight[0], netcon.weight[1] = weight, int(ports[kind])
+            wired.netcons.append(netcon)
+
+
+def _chunks(local: np.ndarray) -> list[np.ndarray]:
+    """Targets in groups, so that a block of their edges fits into memory."""
+    return np.array_split(local, max(1, len(local) // 2000)) if len(local) else []
+
+
+def _has_column(plan: Plan, name: str, column: str) -> bool:
+    with open_population(plan.paths.edges(name), "edges", name) as root:
+        return column in root["0"]
+
+
+def _gids(network: Any, plan: Plan, population: str) -> np.ndarray:
+    """NEURON's gid of every node of a population: int64 [n]."""
+    with open_population(plan.paths.nodes(population), "nodes", population) as root:
+        count = len(root["node_type_id"])
+    return network.gid_pool.get_gid(name=population, node_id=0) + np.arange(count)
+
+
+def _play(h: Any, plan: Plan, network: Any, population: str, entry: dict) -> tuple:
+    nodes, times = read_spikes(plan.folder / entry["input_file"], population)
+    times = grid_times(times, plan.dt)
+    gids = _gids(network, plan, population)[nodes]
+    order = np.lexsort((gids, times))
+    stimulus = h.PatternStim()
+    vectors = h.Vector(times[order]), h.Vector(gids[order])
+    stimulus.play(*vectors)
+    return stimulus, vectors
