@@ -23,7 +23,7 @@ from pipeline.sonata.layout import part_path
 from pipeline.sonata.read import open_population
 from pipeline.sonata.write import CHUNK_ROWS, EdgeWriter
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same rules would give other edges."""
 _MERGE_ROWS = 1 << 20
 _TOKEN = "token"
