@@ -1,6 +1,9 @@
 """The stage on a circuit, and every example of the documentation page."""
 
 import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,8 +14,8 @@ from rule_nodes import GAUSSIAN, HALF, cells, edges, rule
 from pipeline.config import rules as schema
 from pipeline.config.load import Resolved
 from pipeline.config.yaml_lines import Document
-from pipeline.edges.rules import stage
-from pipeline.runtime import file_hash
+from pipeline.edges.rules import parts, stage
+from pipeline.runtime import file_hash, remove_leftovers
 from pipeline.sonata.configs import write_types
 from pipeline.sonata.layout import CircuitPaths
 from pipeline.sonata.read import read_edges, read_types
@@ -111,3 +114,66 @@ def test_page_table_fits_the_schema(text):
     law = TypeAdapter(schema.Connect).validate_python(yaml.safe_load(text))
     if law.law != "all_to_all":
         schema.Rule.model_validate({"name": "r", "connect": [HALF, law.model_dump()]})
+
+
+_KILLED = """
+import os, signal, sys
+sys.path[:0] = {paths!r}
+from pathlib import Path
+from test_rules_stage import resolved
+from pipeline.edges.rules import parts, stage
+from pipeline.sonata.layout import CircuitPaths
+parts.PART_EDGES = 300
+begin = parts.Builder.blocks
+def blocks(self, low=0, high=None, most=None):
+    for block in begin(self, low, high, 200):
+        yield block
+        if low > 0 and len(list(Path(sys.argv[1]).rglob("v1*.part-*"))) >= 2:
+            os.kill(os.getpid(), signal.SIGKILL)  # in the middle of the third part
+parts.Builder.blocks = blocks
+stage.run_rules(resolved(Path(sys.argv[1])), "near", CircuitPaths(Path(sys.argv[1])))
+"""
+
+
+def test_a_killed_build_goes_on_without_being_asked(tmp_path, monkeypatch, caplog):
+    paths, name = circuit(tmp_path), "v1__v1__chemical"
+    stage.run_rules(resolved(tmp_path), "near", paths)
+    whole = file_hash(paths.edges(name))
+    paths.edges(name).unlink()
+    here = Path(__file__).parent
+    script = _KILLED.format(paths=[str(here), str(here.parent / "data"), str(here.parents[1])])
+    done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], timeout=120, check=False)
+    assert done.returncode == -signal.SIGKILL and not paths.edges(name).exists()
+    finished = {p: p.stat().st_mtime_ns for p in paths.network.glob("v1*.part-*")}
+    assert len(finished) == 2
+    stale = paths.network / f"{name}.edges.part-0001-of-0099.h5"
+    stale.write_bytes(b"of another config")
+    kept = {}
+
+    def merge(builder, path, names, parts, merge=stage.merge_parts):
+        kept.update({p: p.stat().st_mtime_ns for p in paths.network.glob("v1*.part-*")})
+        return merge(builder, path, names, parts)
+
+    monkeypatch.setattr(parts, "PART_EDGES", 300)
+    monkeypatch.setattr(stage, "merge_parts", merge)
+    with caplog.at_level("INFO"):
+        stage.run_rules(resolved(tmp_path), "near", paths)
+    assert caplog.text.count("is finished; kept") == 2
+    assert kept.items() >= finished.items() and len(kept) > 3
+    assert file_hash(paths.edges(name)) == whole
+    remove_leftovers(tmp_path)  # what the killed process was writing, as every stage does first
+    assert not [p.name for p in paths.network.iterdir() if "part" in p.name]
+
+
+def test_parts_of_other_rules_are_not_taken(tmp_path, monkeypatch):
+    paths, name = circuit(tmp_path), "v1__v1__chemical"
+    monkeypatch.setattr(parts, "PART_EDGES", 300)
+    config = resolved(tmp_path)
+    n = parts.automatic_parts(stage.plan_population(config, "near", cells(200), cells(200)).edges)
+    other = resolved(tmp_path, distance=True)
+    for part in range(n):
+        stage.run_part(other, "near", paths, part, n)
+    stage.run_rules(config, "near", paths)
+    found = file_hash(paths.edges(name))
+    stage.run_rules(resolved(tmp_path, parts=1), "near", paths)
+    assert file_hash(paths.edges(name)) == found
