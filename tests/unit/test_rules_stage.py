@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from pydantic import TypeAdapter
@@ -15,6 +17,7 @@ from pipeline.config import rules as schema
 from pipeline.config.load import Resolved
 from pipeline.config.yaml_lines import Document
 from pipeline.edges.rules import parts, stage
+from pipeline.errors import ConfigError
 from pipeline.runtime import file_hash, remove_leftovers
 from pipeline.sonata.configs import write_types
 from pipeline.sonata.layout import CircuitPaths
@@ -177,3 +180,76 @@ def test_parts_of_other_rules_are_not_taken(tmp_path, monkeypatch):
     found = file_hash(paths.edges(name))
     stage.run_rules(resolved(tmp_path, parts=1), "near", paths)
     assert file_hash(paths.edges(name)) == found
+
+
+def listed(folder: Path, file: str) -> Resolved:
+    return Resolved(_Model(edges(rule({"law": "table", "file": file}))), {}, Document({}), folder, [])
+
+
+def pair_table(n: int = 200) -> pd.DataFrame:
+    rng = np.random.default_rng(6)
+    pairs = rng.permutation(n * n)
+    pairs = pairs[pairs // n != pairs % n][:3000]
+    return pd.DataFrame({
+        "source": pairs // n, "target": pairs % n, "nsyns": rng.integers(1, 9, 3000),
+        "weight": rng.lognormal(size=3000), "delay": rng.uniform(0.5, 3, 3000),
+    })  # fmt: skip
+
+
+def test_parquet_gives_the_edges_of_the_same_csv(tmp_path):
+    pytest.importorskip("pyarrow", reason="the extra `parquet` is not installed")
+    paths, name, table = circuit(tmp_path), "v1__v1__chemical", pair_table()
+    table.to_csv(tmp_path / "pairs.csv", index=False)
+    table.astype({"source": "int32", "nsyns": "int16"}).to_parquet(tmp_path / "pairs.parquet")
+    hashes = []
+    for file in ("pairs.csv", "pairs.parquet"):
+        counts = stage.run_rules(listed(tmp_path, file), "near", paths)
+        hashes.append((file_hash(paths.edges(name)), file_hash(paths.edge_types(name))))
+        assert counts[name] == len(table)
+    assert hashes[0] == hashes[1]
+    built = read_edges(paths.edges(name), name).sort_values(["source_node_id", "target_node_id"])
+    wanted = table.sort_values(["source", "target"])
+    for theirs, ours in (("source_node_id", "source"), ("target_node_id", "target"),
+                         ("nsyns", "nsyns"), ("syn_weight", "weight"), ("delay", "delay")):  # fmt: skip
+        np.testing.assert_allclose(built[theirs], wanted[ours], rtol=1e-6)
+
+
+def table_problem(folder: Path, file: str) -> str:
+    with pytest.raises(ConfigError) as error:
+        stage.run_rules(listed(folder, file), "near", CircuitPaths(folder))
+    return "\n".join(str(problem) for problem in error.value.problems)
+
+
+def test_bad_parquet_tables_are_told(tmp_path):
+    pytest.importorskip("pyarrow", reason="the extra `parquet` is not installed")
+    circuit(tmp_path)
+    table = pair_table().astype({"source": object})
+    table.loc[[4, 7], "source"] = ["x", "900"]
+    table["source"] = table["source"].astype(str)
+    table.to_parquet(tmp_path / "pairs.parquet")
+    found = table_problem(tmp_path, "pairs.parquet")
+    assert "pairs.parquet:5" in found and "pairs.parquet:8" in found and "not a pair" in found
+    (tmp_path / "pairs.parquet").write_bytes(b"no parquet")
+    assert "cannot be read as Parquet" in table_problem(tmp_path, "pairs.parquet")
+
+
+_WITHOUT = """
+import sys
+sys.modules["pyarrow"] = None  # before pandas looks for it
+sys.path[:0] = {paths!r}
+from pathlib import Path
+from test_rules_stage import table_problem
+print(table_problem(Path(sys.argv[1]), "pairs.parquet"))
+"""
+
+
+def test_parquet_without_pyarrow_says_what_to_do(tmp_path):
+    circuit(tmp_path)
+    (tmp_path / "pairs.parquet").write_bytes(b"PAR1")
+    here = Path(__file__).parent
+    script = _WITHOUT.format(paths=[str(here), str(here.parent / "data"), str(here.parents[1])])
+    found = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, timeout=120,
+        check=True,
+    ).stdout  # fmt: skip
+    assert "Parquet needs pyarrow" in found and "sonatina[parquet]" in found and "CSV" in found
