@@ -94,7 +94,11 @@ def test_fixed_degrees(law, multapses, autapses):
     assert all((degrees(found, fixed) == k).all() for found in made)
     # Every other node takes a given one with share 1 / partners, k times or at most once.
     partners = N if autapses else N - 1
-    law = stats.binom(k * partners, 1 / partners) if multapses else stats.binom(partners, k / partners)
+    law = (
+        stats.binom(k * partners, 1 / partners)
+        if multapses
+        else stats.binom(partners, k / partners)
+    )
     assert_uniform([degrees(found, free) for found in made], common_cdf(law), (multapses, autapses))
 
 

@@ -5,18 +5,21 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from pydantic import TypeAdapter
-from rule_nodes import GAUSSIAN, HALF, cells, edges, rule
+from rule_nodes import GAUSSIAN, HALF, all_edges, cells, edges, rule
+from scipy import sparse
 
 from pipeline.config import rules as schema
 from pipeline.config.load import Resolved
 from pipeline.config.yaml_lines import Document
 from pipeline.edges.rules import parts, stage
+from pipeline.edges.rules.build import Builder, compile_network
+from pipeline.edges.rules.tables import Findings
 from pipeline.errors import ConfigError
 from pipeline.runtime import file_hash, remove_leftovers
 from pipeline.sonata.configs import write_types
@@ -103,8 +106,6 @@ def examples(key: str) -> list:
 def test_page_examples_fit_the_schema():
     config = plain(yaml.safe_load(blocks()[0]))["edges"]["recurrent"]
     assert schema.RuleEdges.model_validate(config).rules[0].name == "pyramids"
-    for connect in examples("connect"):
-        schema.Rule.model_validate({"name": "r", "connect": connect})
     for synapse in examples("synapse"):
         schema.Synapse.model_validate(synapse)
     for value in examples("value"):
@@ -112,11 +113,64 @@ def test_page_examples_fit_the_schema():
     assert len(examples("connect")) >= 8 and len(examples("value")) == 3
 
 
-@pytest.mark.parametrize("text", re.findall(r"`(\{law: [^`]*\})` \|", PAGE.read_text()))
-def test_page_table_fits_the_schema(text):
-    law = TypeAdapter(schema.Connect).validate_python(yaml.safe_load(text))
-    if law.law != "all_to_all":
-        schema.Rule.model_validate({"name": "r", "connect": [HALF, law.model_dump()]})
+TABLE_ROWS = re.findall(r"`(\{law: [^`]*\})` \|", PAGE.read_text())
+
+
+def worked_examples() -> dict[str, list[dict]]:
+    """Every ``connect`` of the page: the table of factors, with a probability, and the blocks."""
+    found = {}
+    for text in TABLE_ROWS:
+        factor = yaml.safe_load(text)
+        found[text] = [factor] if factor["law"] == "all_to_all" else [HALF, factor]
+    for number, connect in enumerate(examples("connect")):
+        found[f"{number}: {connect[0]['law']}"] = connect
+    return found
+
+
+def example_nodes(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Cells with all that the examples select by, thalamic units, and the files they name."""
+    rng = np.random.default_rng(8)
+    nodes = cells(400)
+    nodes["pop"] = rng.choice(["e4Rorb", "e4other", "i4Pvalb"], 400)
+    nodes["class"] = nodes["pop"].str[:2]
+    kinds = {"sON": 2, "sOFF": 4, "tOFF": 8, "sONsOFF": np.nan, "sONtOFF": np.nan}
+    kind = rng.choice(list(kinds), 3000)
+    units = pd.DataFrame({
+        "x": 240 * rng.random(3000), "y": 120 * rng.random(3000), "subclass": kind,
+        "temporal_frequency": [kinds[k] for k in kind], "tuning_angle": 360 * rng.random(3000),
+    })  # fmt: skip
+    (folder / "tables").mkdir()
+    (folder / "tables/pairs.csv").write_text("source,target,nsyns\n0,1,3\n5,2,1\n9,2,4\n")
+    matrix = sparse.random_array((400, 400), density=0.01, rng=rng)
+    matrix.data[:] = 2
+    sparse.save_npz(folder / "tables/counts.npz", sparse.csr_array(matrix))
+    (folder / "tables/lgn.csv").write_text("ei,probability,distance_max\ne,0.9,8\ni,0.7,\n")
+    return nodes, units
+
+
+@pytest.mark.parametrize("name", worked_examples())
+def test_every_worked_example_builds(name, tmp_path):
+    """Each is drawn over small populations: edges come out, and as many as were expected."""
+    connect = worked_examples()[name]
+    nodes, units = example_nodes(tmp_path)
+    source = units if connect[0]["law"] == "retinotopic" else nodes
+    config = edges(rule(connect, autapses=connect[0]["law"] == "table"), "v2")
+    network = compile_network(config, 1, source, nodes, Findings(folder=lambda p: tmp_path / p))
+    made = Builder(network)
+    found, expected = len(all_edges(made).sources), made.expected().edges
+    assert found and abs(found - expected) < 5 * expected**0.5 + 0.05 * expected
+
+
+def test_every_law_has_a_worked_example():
+    laws = {get_args(kind.model_fields["law"].annotation)[0] for kind in connect_kinds()}
+    assert len(laws) == 15
+    assert laws == {factor["law"] for connect in worked_examples().values() for factor in connect}
+
+
+def connect_kinds() -> list[type]:
+    """The models of all laws of connection."""
+    kind = get_args(schema.Connect)[0]
+    return list(get_args(kind))
 
 
 _KILLED = """
@@ -125,6 +179,8 @@ sys.path[:0] = {paths!r}
 from pathlib import Path
 from test_rules_stage import resolved
 from pipeline.edges.rules import parts, stage
+from pipeline.edges.rules.build import Builder, compile_network
+from pipeline.edges.rules.tables import Findings
 from pipeline.sonata.layout import CircuitPaths
 parts.PART_EDGES = 300
 begin = parts.Builder.blocks
@@ -153,12 +209,12 @@ def test_a_killed_build_goes_on_without_being_asked(tmp_path, monkeypatch, caplo
     stale.write_bytes(b"of another config")
     kept = {}
 
-    def merge(builder, path, names, parts, merge=stage.merge_parts):
+    def merge(builder, path, names, parts, merge=parts.merge_parts):
         kept.update({p: p.stat().st_mtime_ns for p in paths.network.glob("v1*.part-*")})
         return merge(builder, path, names, parts)
 
     monkeypatch.setattr(parts, "PART_EDGES", 300)
-    monkeypatch.setattr(stage, "merge_parts", merge)
+    monkeypatch.setattr(parts, "merge_parts", merge)
     with caplog.at_level("INFO"):
         stage.run_rules(resolved(tmp_path), "near", paths)
     assert caplog.text.count("is finished; kept") == 2
@@ -183,7 +239,9 @@ def test_parts_of_other_rules_are_not_taken(tmp_path, monkeypatch):
 
 
 def listed(folder: Path, file: str) -> Resolved:
-    return Resolved(_Model(edges(rule({"law": "table", "file": file}))), {}, Document({}), folder, [])
+    return Resolved(
+        _Model(edges(rule({"law": "table", "file": file}))), {}, Document({}), folder, []
+    )
 
 
 def pair_table(n: int = 200) -> pd.DataFrame:

@@ -28,7 +28,9 @@ def numbers():
     with open(TABLE, newline="", encoding="utf-8") as handle:
         rows = list(csv.DictReader(handle))
     return {
-        row["cell_class"]: {k: float(v) for k, v in row.items() if k not in ("cell_class", "source")}
+        row["cell_class"]: {
+            k: float(v) for k, v in row.items() if k not in ("cell_class", "source")
+        }
         for row in rows
     }
 
@@ -76,7 +78,11 @@ def simulated(row, units, cell, rng):
     away = np.tan(np.radians(0.07 * x)) + 1j * np.tan(np.radians(0.04 * z))
     centre = 120 + 60j + 180 / np.pi * away
     count = 0
-    for group, shift, across in ((sign, -half, minor), ("tOFF", half, minor), ("dual", 0, half / 2)):
+    for group, shift, across in (
+        (sign, -half, minor),
+        ("tOFF", half, minor),
+        ("dual", 0, half / 2),
+    ):
         # In the frame of the cell the real part runs along its tuning angle, across the ellipse.
         place = (units["place"][group] - centre - shift * axis) / axis
         long = minor if group == "dual" else major
@@ -99,7 +105,8 @@ def built():
     rng = np.random.default_rng(1)
     classes = cells["cell_class"].astype(str).to_numpy()
     chosen = [
-        rng.permutation(np.flatnonzero(classes == name))[:PER_CLASS] for name in sorted(set(classes))
+        rng.permutation(np.flatnonzero(classes == name))[:PER_CLASS]
+        for name in sorted(set(classes))
     ]
     cells = cells.iloc[np.sort(np.concatenate(chosen))].reset_index(drop=True)
     findings = Findings(resolved.document, ("edges", "lgn"), resolved.path)

@@ -99,7 +99,9 @@ def _frame(file: Path, path: KeyPath, findings: Findings) -> pd.DataFrame | None
         try:
             return pd.read_parquet(file).apply(pd.to_numeric, errors="coerce")
         except ImportError:
-            findings.add(path, "Parquet needs pyarrow", "pip install 'sonatina[parquet]', or write CSV")
+            findings.add(
+                path, "Parquet needs pyarrow", "pip install 'sonatina[parquet]', or write CSV"
+            )
         except (OSError, ValueError) as error:
             findings.add(path, f"cannot be read as Parquet ({error})")
         return None

@@ -208,6 +208,22 @@ def _read(root: h5py.Group, rows: slice) -> Block:
     return Block(*ids, root[layout.EDGE_TYPE][rows], columns)
 
 
+def write_in_parts(
+    builder: Builder, path: str | Path, names: Names, parts: int,
+    tell: Callable[[int], object] | None = None,
+) -> int:  # fmt: skip
+    """Does what ``write_whole`` does, part by part; goes on with parts finished before.
+
+    Returns:
+        Number of edges.
+    """
+    for part in range(parts):
+        write_part(builder, path, names, part, parts, tell)
+    edges = merge_parts(builder, path, names, parts)
+    remove_parts(path)
+    return edges
+
+
 def remove_parts(path: str | Path) -> None:
     """Deletes all part files, also stale ones, which the joined file has made needless."""
     for file in Path(path).parent.glob(PART_FILES.format(stem=Path(path).stem)):

@@ -14,8 +14,8 @@ from pipeline.edges.rules.parts import (
     Names,
     automatic_parts,
     merge_parts,
-    remove_parts,
     write_edge_types,
+    write_in_parts,
     write_part,
     write_whole,
 )
@@ -90,10 +90,7 @@ def run_rules(resolved: Resolved, name: str, paths: CircuitPaths) -> dict[str, i
         if parts == 1:
             edges = write_whole(builder, path, names, bar.update)
         else:
-            for part in range(parts):
-                write_part(builder, path, names, part, parts, bar.update)
-            edges = merge_parts(builder, path, names, parts)
-            remove_parts(path)
+            edges = write_in_parts(builder, path, names, parts, bar.update)
     write_edge_types(network, paths.edge_types(names.population))
     write_expectation(network, name, paths)
     return {names.population: edges}
