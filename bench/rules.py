@@ -128,8 +128,8 @@ def netpyne_limit(n: int, folder: Path) -> dict:
         frame = error.__traceback__
         while frame.tb_next:
             frame = frame.tb_next
-        # It draws a number for every pair before it connects any, source after source.
-        done = frame.tb_frame.f_locals.get("ipre")
+        # It works the probability of every pair out before it connects any, source after source.
+        done = frame.tb_frame.f_locals.get("preGid")
         code, frame = frame.tb_frame.f_code, None
     far = f"in {code.co_name}" if done is None else f"at source {done:,} of {n:,}, none connected"
     seconds = time.perf_counter() - start
