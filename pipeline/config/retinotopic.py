@@ -63,12 +63,18 @@ class RetinotopicUnits(Strict):
 
 
 class DualUnits(Strict):
-    """When dual units are taken: orientation near, place in a smaller ellipse round the centre."""
+    """When dual units are taken: orientation near, place in an ellipse round the centre.
+
+    The ellipse has the minor half-axis of the subfields along their major axis, and ``gap`` times
+    half their distance along the direction axis (Billeh et al. 2020, ``select_lgn_sources``).
+    """
 
     tolerance: Annotated[float, Field(ge=0, le=90)] = Field(
         15.0, description="Largest difference of orientations, not included, degrees."
     )
-    scale: Positive = Field(0.5, description="Size of the ellipse over that of the subfields.")
+    gap: Positive = Field(
+        0.5, description="Half-axis along the direction axis over half the subfields' distance."
+    )
 
 
 class RetinotopicConnect(Strict):

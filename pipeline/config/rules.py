@@ -388,7 +388,11 @@ class RuleEdges(Strict):
     memory: Annotated[float, Field(gt=0.05, le=4096)] = Field(
         2.0, description="GiB the builder may fill with edges and indices."
     )
-    parts: int = Field(1, ge=1, le=10_000, description="Target ranges that are built apart.")
+    parts: int | None = Field(
+        None, ge=1, le=10_000,
+        description="Target ranges that jobs of the workflow build apart. Without it one job builds "
+        "all; many edges in parts of 8 million, so that an interrupted build goes on.",
+    )  # fmt: skip
     distance: bool = Field(False, description="Also write the soma distance of every edge, um.")
 
     @model_validator(mode="after")

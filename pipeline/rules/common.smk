@@ -49,7 +49,7 @@ def part(stage, name=""):
 
 def scattered(name):
     """How many jobs build the parts of one edge config; 0 when one job builds the whole."""
-    parts = getattr(MODEL.edges[name], "parts", 1)
+    parts = getattr(MODEL.edges[name], "parts", None) or 1
     return parts if parts > 1 else 0
 
 

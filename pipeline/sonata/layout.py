@@ -87,6 +87,10 @@ def split_edge_population(name: str) -> tuple[str, str, str]:
     return parts[0], parts[1], parts[2]
 
 
+PART_FILES = "{stem}.part-*-of-*.h5"
+"""Pattern of all parts of an edges file."""
+
+
 def part_path(path: str | Path, part: int, parts: int) -> Path:
     """Returns where a part (from 0) of an edges file goes: beside it."""
     path = Path(path)

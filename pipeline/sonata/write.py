@@ -137,7 +137,7 @@ class EdgeWriter:
         units: Units that replace or extend those of ``layout.UNITS``.
         chunk_rows: Rows per HDF5 chunk; small populations want small chunks.
         index_bytes: Memory for the runs of an index; ``index.BAND_BYTES`` when None.
-        indices: False leaves the indices out, for files that are only joined to others.
+        indices: False leaves out indices and group rows, for files that are only joined to others.
         attributes: HDF5 attributes of the population.
 
     Raises:
@@ -180,12 +180,13 @@ class EdgeWriter:
             for name, nodes in names.items():
                 self._create(self._root, name, "u8").attrs[layout.POPULATION_ATTRIBUTE] = nodes
             self._create(self._root, layout.EDGE_TYPE, "i8")
-            self._create(
-                self._root, "edge_group_index", "u8",
-                compression="gzip", compression_opts=1, shuffle=True,
-            )  # fmt: skip
-            # All rows lie in group 0, the fill value: chunks never written cost nothing.
-            self._create(self._root, "edge_group_id", "u4")
+            if indices:
+                self._create(
+                    self._root, "edge_group_index", "u8",
+                    compression="gzip", compression_opts=1, shuffle=True,
+                )  # fmt: skip
+                # All rows lie in group 0, the fill value: chunks never written cost nothing.
+                self._create(self._root, "edge_group_id", "u4")
             self._stack = stack.pop_all()
 
     def _create(self, group: h5py.Group, name: str, dtype, **options) -> h5py.Dataset:
@@ -264,12 +265,15 @@ class EdgeWriter:
     def _write(self, rows: Mapping[str, np.ndarray]) -> None:
         types = self._root[layout.EDGE_TYPE]
         start, stop = len(types), len(types) + len(rows[layout.EDGE_TYPE])
-        index = np.arange(start, stop, dtype=np.uint64)
-        for name, values in {**rows, "edge_group_index": index}.items():
+        if self._indices:
+            index = np.arange(start, stop, dtype=np.uint64)
+            rows = {**rows, "edge_group_index": index}
+        for name, values in rows.items():
             dataset = self._root[name]
             dataset.resize((stop,))
             dataset[start:] = values
-        self._root["edge_group_id"].resize((stop,))
+        if self._indices:
+            self._root["edge_group_id"].resize((stop,))
 
     def _ids(self, name: str, ids: np.ndarray) -> np.ndarray:
         ids = np.asarray(ids)

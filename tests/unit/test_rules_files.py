@@ -54,7 +54,7 @@ def test_bytes_do_not_depend_on_parts(whole, tmp_path, n):
         parts.write_part(made(), path, NAMES, part, n)
     parts.merge_parts(made(memory=0.1), path, NAMES, n)
     assert file_hash(path) == file_hash(whole)
-    parts.remove_parts(path, n)
+    parts.remove_parts(path)
     assert [p.name for p in tmp_path.iterdir()] == ["e.h5"]
 
 

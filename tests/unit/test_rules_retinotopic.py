@@ -72,12 +72,15 @@ def by_hand(source, target, law=LAW):
         turn = axis + np.radians(270)
         sustained = "sON" if sign < law["sustained_on"] else "sOFF"
         draws = uniforms_array(key, ids, t, 17)[0]
-        for name, side, scale in ((sustained, -1, 1), ("tOFF", 1, 1), ("dual", 0, 0.5)):
+        dual = ("dual", 0, minor, half * 0.5)
+        for name, side, along, across in (
+            (sustained, -1, major, minor), ("tOFF", 1, major, minor), dual,
+        ):  # fmt: skip
             dx = x - centre[0] - side * half * np.cos(axis)
             dy = y - centre[1] - side * half * np.sin(axis)
             a = dx * np.cos(turn) + dy * np.sin(turn)
             b = -dx * np.sin(turn) + dy * np.cos(turn)
-            inside = (a / major) ** 2 + (b / minor) ** 2 <= scale**2
+            inside = (a / along) ** 2 + (b / across) ** 2 <= 1
             if name == "dual":
                 delta = np.abs((source["tuning_angle"] - cell.tuning_angle + 90) % 180 - 90)
                 chance = (delta < 15).to_numpy(float)

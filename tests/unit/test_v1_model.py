@@ -24,6 +24,12 @@ needs_files = pytest.mark.skipif(
     not FILES.is_dir(), reason="the release's files (no licence, not shipped) are not beside us"
 )
 CLASSES = "e2 e4 e5 e6 i1H i2P i2S i2H i4P i4S i4H i5P i5S i5H i6P i6S i6H".split()
+LGN_COLUMNS = {
+    "probability": "probability", "sON_ratio": "sustained_on",
+    "poissonParameter": "frequency_mean", "centers_d_min": "distance_min",
+    "centers_d_max": "distance_max", "ON_OFF_w_min": "width_min", "ON_OFF_w_max": "width_max",
+    "aspectRatio_min": "aspect_min", "aspectRatio_max": "aspect_max",
+}  # fmt: skip
 PUBLISHED = {
     "i1Htr3a": (999, 3364), "e23Cux2": (12689, 43368), "i23Htr3a": (1107, 3738),
     "i23Pvalb": (640, 2287), "i23Sst": (464, 1656), "e4Nr5a1": (1248, 4243),
@@ -262,10 +268,11 @@ def test_thalamic_tables_agree_with_the_release():
     rule = {row["cell_class"]: row for row in rows("lgn_rule.csv")}
     synapses = pairs("lgn_synapses.csv")
     assert {names[name] for name in published} == set(rule)
+    assert {key for entry in published.values() for key in entry} == {*LGN_COLUMNS, "N_syn"}
     for name, entry in published.items():
         row = rule[names[name]]
-        assert entry["probability"] == float(row["probability"])
-        assert entry["sON_ratio"] == float(row["sustained_on"])
+        for key, column in LGN_COLUMNS.items():
+            assert entry[key] == float(row[column]), (name, key)
         if entry["probability"]:
             assert entry["N_syn"] == int(synapses["*", names[name]]["nsyns"])
 
@@ -304,36 +311,3 @@ def test_the_workflow_knows_the_files_of_each_stage(full):
     assert names("edges", "background") == ["bkg_synapses.csv"]
     assert names("edges", "lgn") == ["lgn_rule.csv", "lgn_synapses.csv"]
     assert "seed" in stage_slice(full, "nodes")
-
-
-@needs_files
-def test_the_release_ranges_can_stand_in_the_table(tmp_path):
-    """A user's own table of ellipses, made of the release's file, replaces the assumed geometry."""
-    import shutil
-
-    from pipeline.model_plan import plan_model
-
-    published = json.loads((FILES / "node_props/lgn_params.json").read_text())
-    names = class_of() | {"e23": "e2", "e4": "e4", "e5": "e5", "e6": "e6"}
-    keys = {
-        "probability": "probability", "sustained_on": "sON_ratio",
-        "frequency_mean": "poissonParameter", "distance_min": "centers_d_min",
-        "distance_max": "centers_d_max", "width_min": "ON_OFF_w_min", "width_max": "ON_OFF_w_max",
-        "aspect_min": "aspectRatio_min", "aspect_max": "aspectRatio_max",
-    }  # fmt: skip
-    folder = tmp_path / "v1"
-    shutil.copytree(ROOT / "models/v1", folder)
-    with open(folder / "tables/mine.csv", "w", newline="") as handle:
-        table = csv.DictWriter(handle, ["cell_class", *keys])
-        table.writeheader()
-        for name, entry in {names[n]: e for n, e in published.items()}.items():
-            table.writerow({"cell_class": name} | {k: entry[key] for k, key in keys.items()})
-    (folder / "variants/mine.yaml").write_text(
-        "extends: ../model.yaml\nname: mine\nset:\n"
-        "  edges.lgn.rules[0].connect[0].table: tables/mine.csv\n"
-        "remove: [edges.recurrent, edges.background]\n"
-    )
-    rows = plan_model(load_model(str(folder / "model.yaml"), "mine"))["populations"]
-    edges = next(row["edges"] for row in rows if row["name"] == "lgn__v1__chemical")
-    assert 1e6 < edges < 1e7
-    print(f"{edges} edges with the release's ranges")

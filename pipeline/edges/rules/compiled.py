@@ -31,7 +31,7 @@ class VisualField(NamedTuple):
         n_frequencies: int64 [3].
         numbers: float64 [target classes, 9]. Columns PROBABILITY, ON, ... of ``..._numbers``.
         place: float64 [4]. Centre (degrees) and visual degrees per um along both lateral axes.
-        options: float64 [4]. Rotation of ellipses, tolerance of dual units (degrees), scale of
+        options: float64 [4]. Rotation of ellipses, tolerance of dual units (degrees), gap of
             their ellipse, and 1 or -1 for the side of the transient subfield.
         grouped: float64 [source classes, 1]. 1 where units of the class belong to a group.
     """

@@ -97,9 +97,11 @@ def _frame(file: Path, path: KeyPath, findings: Findings) -> pd.DataFrame | None
         return read_csv(file).apply(pd.to_numeric, errors="coerce")
     if file.suffix in (".parquet", ".pq"):
         try:
-            return pd.read_parquet(file)
+            return pd.read_parquet(file).apply(pd.to_numeric, errors="coerce")
         except ImportError:
-            findings.add(path, "Parquet needs pyarrow", "pip install pyarrow, or write CSV")
+            findings.add(
+                path, "Parquet needs pyarrow", "pip install 'sonatina[parquet]', or write CSV"
+            )
         except (OSError, ValueError) as error:
             findings.add(path, f"cannot be read as Parquet ({error})")
         return None
@@ -124,7 +126,8 @@ def _from_frame(
     for row in np.flatnonzero(bad)[:20]:
         found = ",".join(str(value) for value in frame.iloc[row])
         hint = f"ids run to {sizes[0] - 1} and {sizes[1] - 1}; all cells are numbers"
-        findings.add_line(file, int(row) + 2, f"not a pair: {found}", hint)
+        line = int(row) + (2 if file.suffix == ".csv" else 1)  # Parquet has rows, no title line
+        findings.add_line(file, line, f"not a pair: {found}", hint)
     if bad.any():
         return None
     values = {name: frame[name].to_numpy(np.float64) for name in VALUES if name in frame}

@@ -19,12 +19,14 @@ from pipeline.edges.rules.build import Block, Builder, Network
 from pipeline.errors import CircuitError
 from pipeline.sonata import layout
 from pipeline.sonata.configs import write_types
-from pipeline.sonata.layout import part_path
+from pipeline.sonata.layout import PART_FILES, part_path
 from pipeline.sonata.read import open_population
 from pipeline.sonata.write import CHUNK_ROWS, EdgeWriter
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same rules would give other edges."""
+PART_EDGES = 8_000_000
+"""Edges of a part when the config names no number: a few seconds of work that a kill can cost."""
 _MERGE_ROWS = 1 << 20
 _TOKEN = "token"
 _log = logging.getLogger(__name__)
@@ -122,6 +124,11 @@ def _empty(network: Network) -> Block:
     return Block(none, none, np.empty(0, np.int64), columns)
 
 
+def automatic_parts(edges: float) -> int:
+    """Parts of a population of about so many edges; 1 when it is soon built anyway."""
+    return max(1, round(edges / PART_EDGES))
+
+
 def write_part(
     builder: Builder, path: str | Path, names: Names, part: int, parts: int,
     tell: Callable[[int], object] | None = None,
@@ -149,6 +156,9 @@ def write_part(
     file = part_path(path, part, parts)
     if _token_of(file, names) == token:
         _log.info("%s is finished; kept", file.name)
+        if tell:
+            with open_population(file, "edges", names.population) as root:
+                tell(len(root[layout.EDGE_TYPE]))
         return file
     with _writer(file, builder, names, indices=False, attributes={_TOKEN: token}) as writer:
         _append(writer, _empty(builder.network))
@@ -198,10 +208,26 @@ def _read(root: h5py.Group, rows: slice) -> Block:
     return Block(*ids, root[layout.EDGE_TYPE][rows], columns)
 
 
-def remove_parts(path: str | Path, parts: int) -> None:
-    """Deletes part files, which the joined file has made needless."""
+def write_in_parts(
+    builder: Builder, path: str | Path, names: Names, parts: int,
+    tell: Callable[[int], object] | None = None,
+) -> int:  # fmt: skip
+    """Does what ``write_whole`` does, part by part; goes on with parts finished before.
+
+    Returns:
+        Number of edges.
+    """
     for part in range(parts):
-        part_path(path, part, parts).unlink(missing_ok=True)
+        write_part(builder, path, names, part, parts, tell)
+    edges = merge_parts(builder, path, names, parts)
+    remove_parts(path)
+    return edges
+
+
+def remove_parts(path: str | Path) -> None:
+    """Deletes all part files, also stale ones, which the joined file has made needless."""
+    for file in Path(path).parent.glob(PART_FILES.format(stem=Path(path).stem)):
+        file.unlink()
 
 
 def write_edge_types(network: Network, path: str | Path) -> None:

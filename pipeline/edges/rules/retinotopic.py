@@ -86,7 +86,7 @@ def compile_field(
         groups[chosen][order].astype(np.int64), starts, shape, grid, padded,
         np.array([len(one) for one in distinct], np.int64), numbers,
         np.array([*law.centre, *law.degrees_per_um], np.float64),
-        np.array([law.rotation, law.dual.tolerance, law.dual.scale, ahead]), grouped,
+        np.array([law.rotation, law.dual.tolerance, law.dual.gap, ahead]), grouped,
     )  # fmt: skip
     _check_reach(field, path, values, target)
     return field if len(findings.errors()) == before else None
@@ -125,8 +125,8 @@ def _check_reach(field: VisualField, path: KeyPath, values: PairValues, target: 
         return  # told already as a probability of 0 everywhere
     centres = visual_centres(field, target.points[chosen])
     numbers = field.numbers[codes[chosen]]
-    axis = numbers[:, WIDTH + 1] / 2 * numbers[:, ASPECT + 1] * max(1.0, field.options[2])
-    reach = (numbers[:, DISTANCE + 1] / 2 + axis)[:, None]
+    half, axis = numbers[:, DISTANCE + 1] / 2, numbers[:, WIDTH + 1] / 2 * numbers[:, ASPECT + 1]
+    reach = np.maximum(half + axis, half * field.options[2])[:, None]
     low, high = field.units[:, :2].min(axis=0), field.units[:, :2].max(axis=0)
     if not ((centres + reach >= low) & (centres - reach <= high)).all(axis=1).any():
         message = "no unit lies within reach of any target"
@@ -186,6 +186,8 @@ def _inside(
     field, key, target, group, x, y, minor, major, turn, wanted, angle, skip, out, place, naive
 ):
     """Takes the units of one group in one ellipse; returns the next free place of ``out``."""
+    if minor <= 0.0:
+        return place  # subfields that coincide leave no room for dual units
     c, s = math.cos(turn), math.sin(turn)
     wide = math.sqrt((major * c) ** 2 + (minor * s) ** 2) * (1.0 + 1e-9)
     tall = math.sqrt((major * s) ** 2 + (minor * c) ** 2) * (1.0 + 1e-9)
@@ -242,9 +244,10 @@ def _sources(field, key, target, points, ct, skip, out, naive):
         field, key, target, TRANSIENT, x + ex, y + ey, minor, major, turn, wanted, angle, skip,
         out, n, naive,
     )  # fmt: skip
-    scale = field.options[2]
+    # A dual unit has both signs itself: an ellipse round the centre, as wide as a subfield and
+    # within the distance of both (select_lgn_sources of the release).
     return _inside(
-        field, key, target, DUAL, x, y, minor * scale, major * scale, turn, wanted, angle, skip,
+        field, key, target, DUAL, x, y, half * field.options[2], minor, turn, wanted, angle, skip,
         out, n, naive,
     )  # fmt: skip
 

@@ -12,9 +12,10 @@ from pipeline.edges.rules.build import Builder, Network, compile_network
 from pipeline.edges.rules.expect import write_expectation
 from pipeline.edges.rules.parts import (
     Names,
+    automatic_parts,
     merge_parts,
-    remove_parts,
     write_edge_types,
+    write_in_parts,
     write_part,
     write_whole,
 )
@@ -64,7 +65,7 @@ def population_names(config: RuleEdges) -> Names:
 
 
 def run_rules(resolved: Resolved, name: str, paths: CircuitPaths) -> dict[str, int]:
-    """Writes the edges and the edge types of one config; finished parts are kept.
+    """Writes the edges and the edge types of one config; goes on with parts finished before.
 
     Args:
         resolved: The model.
@@ -82,16 +83,14 @@ def run_rules(resolved: Resolved, name: str, paths: CircuitPaths) -> dict[str, i
     for problem in warnings:
         _log.warning("%s", problem)
     builder, names = Builder(network), population_names(network.config)
-    path, parts = paths.edges(names.population), network.config.parts
+    path = paths.edges(names.population)
     expected = builder.expected().edges
+    parts = network.config.parts or automatic_parts(expected)
     with progress(total=round(expected), label=name, unit="edge") as bar:
         if parts == 1:
             edges = write_whole(builder, path, names, bar.update)
         else:
-            for part in range(parts):
-                write_part(builder, path, names, part, parts, bar.update)
-            edges = merge_parts(builder, path, names, parts)
-            remove_parts(path, parts)
+            edges = write_in_parts(builder, path, names, parts, bar.update)
     write_edge_types(network, paths.edge_types(names.population))
     write_expectation(network, name, paths)
     return {names.population: edges}
