@@ -7,6 +7,7 @@ from pathlib import Path
 from pipeline.config.crosscheck import is_virtual
 from pipeline.config.load import Resolved
 from pipeline.config.rules import RuleEdges
+from pipeline.config.stages import has_point_cells
 from pipeline.errors import Problem
 from pipeline.sonata.configs import write_circuit_config
 from pipeline.sonata.layout import CHEMICAL, ELECTRICAL, CircuitPaths, edge_population_name
@@ -55,7 +56,10 @@ def run_circuit(resolved: Resolved, paths: CircuitPaths) -> list[Problem]:
         for name in resolved.model.edges
         for population, kind in edge_populations(resolved, name).items()
     }
-    write_circuit_config(paths, nodes, edges)
+    components = {}
+    if has_point_cells(resolved.model):
+        components["point_neuron_models_dir"] = paths.point_neurons.relative_to(paths.root)
+    write_circuit_config(paths, nodes, edges, components=components)
     problems = check_circuit(paths.circuit_config)
     raise_if(problems)
     return problems

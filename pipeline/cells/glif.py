@@ -96,13 +96,13 @@ class Glif:
         """Least steady current that reaches the threshold at rest, nA (levels 1 to 4)."""
         return self.g * (self.threshold - self.E_L)
 
-    def at_level(self, level: int) -> Glif:
-        """Returns the same cell at another level.
+    def at_level(self, level: int, where: str = "GLIF cell") -> Glif:
+        """Returns the same cell at another level; ``where`` is its file, for messages.
 
         Raises:
             ConfigError: If the cell lacks what the level needs.
         """
-        return checked(replace(self, level=level), "GLIF cell")
+        return checked(replace(self, level=level), where)
 
     def to_nest(self) -> dict[str, Any]:
         """Returns parameters of ``glif_psc`` and its kin: pF, nS, pA, mV, ms (``glif_cond``: g_m)."""
@@ -199,8 +199,7 @@ def from_nest(data: Mapping[str, Any], where: str = "NEST parameters") -> Glif:
         "asc_decay": tuple(decay),
         "asc_r": tuple(take.row("asc_r", "r", size=len(amps), default=1.0)),
         "asc_init": tuple(
-            a * 1e-3
-            for a in take.row("asc_init", "init_AScurrents", size=len(amps), default=0.0)
+            a * 1e-3 for a in take.row("asc_init", "init_AScurrents", size=len(amps), default=0.0)
         ),
         "th_spike_add": take("th_spike_add", "a_spike", default=0.0),
         "th_spike_decay": take("th_spike_decay", "b_spike", default=0.0),
@@ -222,7 +221,9 @@ def read_glif(path: str | Path) -> Glif:
     try:
         data = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(Problem(where, f"cannot read: {error.strerror}", "check the path")) from None
+        raise ConfigError(
+            Problem(where, f"cannot read: {error.strerror}", "check the path")
+        ) from None
     except ValueError as error:
         raise ConfigError(Problem(where, f"not JSON: {error}", "download it anew")) from None
     if isinstance(data, dict):

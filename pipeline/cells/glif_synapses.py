@@ -73,7 +73,10 @@ def nest_parameters(glif: Glif, synapse: str, ports: Sequence[Port]) -> dict[str
     if synapse == "psc":
         return values | {"tau_syn": taus}
     if synapse == "psc_double_alpha":
-        slow = {"tau_syn_slow": [p.tau_slow for p in ports], "amp_slow": [p.amp_slow for p in ports]}
+        slow = {
+            "tau_syn_slow": [p.tau_slow for p in ports],
+            "amp_slow": [p.amp_slow for p in ports],
+        }
         return values | {"tau_syn_fast": taus} | slow
     values["g_m"] = values.pop("g")
     return values | {"tau_syn": taus, "E_rev": [port.E_rev for port in ports]}

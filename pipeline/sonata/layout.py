@@ -123,6 +123,10 @@ class CircuitPaths:
         return self.components / "emodels"
 
     @property
+    def point_neurons(self) -> Path:
+        return self.components / "point_neurons"
+
+    @property
     def mechanisms(self) -> Path:
         return self.components / "mechanisms.json"
 

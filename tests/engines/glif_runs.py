@@ -144,7 +144,9 @@ def network_in_neuron(cells, edges, dt, duration, sets, cache, coreneuron=False)
     pc.set_maxstep(10)
     h.finitialize(-65)
     pc.psolve(duration + dt)  # the last step's spikes leave in the next
-    spikes = [sorted(t for t, i in zip(times, ids, strict=True) if i == n) for n in range(len(built))]
+    spikes = [
+        sorted(t for t, i in zip(times, ids, strict=True) if i == n) for n in range(len(built))
+    ]
     return {"coreneuron": bool(core.enable), "spikes": spikes}
 
 

@@ -25,7 +25,6 @@ DEEP = ("e5ET", "e5IT", "e5NP")
 STAND_INS = {"e5Rbp4": DEEP, "e5noRbp4": DEEP}
 
 
-
 def expected_members():
     """The rule of glif_sources.csv, from the release's files.
 
@@ -75,7 +74,10 @@ def test_pooled_cells_behave_like_their_class():
     outside = []
     for label in CLASSES:
         files = [next(FILES.glob(f"glif3_cells/{cell}_*.json")) for cell in members[label]]
-        cells, weights = [read_glif(file) for file in files], np.array(list(members[label].values()))
+        cells, weights = (
+            [read_glif(file) for file in files],
+            np.array(list(members[label].values())),
+        )
         found, ours = glif_pool.behaviour(cells), glif_pool.behaviour([table[label]])[0]
         values = {
             name: ([getattr(b, name) for b in found], getattr(ours, name))
@@ -106,7 +108,9 @@ def test_the_shipped_table_reads():
 
 
 def test_pooling_equal_cells_gives_that_cell():
-    cell = Glif(3, 0.1, 0.005, -70.0, -50.0, -70.0, 3.0, (-0.02, -0.1), (0.01, 0.1), (1.0, 1.0), (0.0, 0.0))
+    cell = Glif(
+        3, 0.1, 0.005, -70.0, -50.0, -70.0, 3.0, (-0.02, -0.1), (0.01, 0.1), (1.0, 1.0), (0.0, 0.0)
+    )
     pooled = glif_pool.pool([cell] * 3, [1, 2, 3])
     assert pooled.rheobase == pytest.approx(cell.rheobase)
     assert pooled.tau_m == pytest.approx(cell.tau_m)
