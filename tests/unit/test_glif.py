@@ -162,3 +162,9 @@ def test_published_files_read():
     assert sorted(levels) == [1, 2, 3, 4, 5]
     cells = [read_glif(path) for path in FILES.glob("glif3_cells/*.json")]
     assert len(cells) == 201 and {cell.level for cell in cells} == {3}
+
+
+def test_the_example_of_the_docs_runs():
+    page = (Path(__file__).resolve().parents[2] / "docs/glif.md").read_text()
+    (code,) = [part.split("```")[0] for part in page.split("```python\n")[1:]]
+    exec(compile(code, "docs/glif.md", "exec"), {})
