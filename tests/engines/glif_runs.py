@@ -31,7 +31,7 @@ def in_neuron(jobs, sets, cache):
     Returns:
         Spike times (ms) and voltages (mV, after every step) per job.
     """
-    mechanisms.load(mechanisms.compile_sets(sets, cache))
+    mechanisms.load(mechanisms.compile_sets(sets, cache, coreneuron=True))
     from neuron import h
 
     from pipeline.cells.glif_neuron import GlifCell
@@ -107,6 +107,40 @@ def in_nest(jobs):
             kept = spikes[spikes < duration + dt / 2]
             results.append((kept.tolist(), voltage[first : first + steps].tolist()))
     return results
+
+
+def details(job, sets, cache):
+    """Returns what a wrong port says and counts, and how far the section is from vm a step ago."""
+    mechanisms.load(mechanisms.compile_sets(sets, cache, coreneuron=True))
+    from neuron import h
+
+    from pipeline.cells.glif_neuron import GlifCell
+    from pipeline.errors import SimulationError
+
+    cell = GlifCell(*_cell(job))
+    said = ""
+    try:
+        cell.connect(None, weight=1.0, delay=1.0, port=9)
+    except SimulationError as error:
+        said = str(error)
+    unset = h.NetCon(None, cell.point)  # a NetCon nobody gave a port
+    unset.weight[0] = 1.0
+    handler = h.FInitializeHandler(lambda: unset.event(1.0))
+    cell.point.i_e = job["current"]
+    own, section = h.Vector(), h.Vector()
+    own.record(cell.vm)
+    section.record(cell.section(0.5)._ref_v)
+    h.dt = job["dt"]
+    h.finitialize(-65)
+    for _ in range(1000):
+        h.fadvance()
+    assert handler
+    return {
+        "said": said,
+        "lost": cell.point.lost,
+        "apart": float(np.abs(np.array(section)[1:] - np.array(own)[:-1]).max()),
+        "range": float(np.ptp(own)),
+    }
 
 
 def network_in_neuron(cells, edges, dt, duration, sets, cache, coreneuron=False):
