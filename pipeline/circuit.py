@@ -7,6 +7,7 @@ from pathlib import Path
 from pipeline.config.crosscheck import is_virtual
 from pipeline.config.load import Resolved
 from pipeline.config.rules import RuleEdges
+from pipeline.config.stages import has_point_cells
 from pipeline.errors import Problem
 from pipeline.runtime import write_json
 from pipeline.sonata.configs import write_circuit_config
@@ -58,7 +59,10 @@ def run_circuit(resolved: Resolved, paths: CircuitPaths) -> list[Problem]:
     }
     for file, parameters in resolved.model.synapse_models.items():
         write_json(paths.synapses / file, parameters)
-    write_circuit_config(paths, nodes, edges)
+    components = {}
+    if has_point_cells(resolved.model):
+        components["point_neuron_models_dir"] = paths.point_neurons.relative_to(paths.root)
+    write_circuit_config(paths, nodes, edges, components=components)
     problems = check_circuit(paths.circuit_config)
     raise_if(problems)
     return problems

@@ -102,8 +102,10 @@ def build_parser() -> argparse.ArgumentParser:
     diff.add_argument("--most", type=_positive, default=5, help="differing edges to show")
     diff.add_argument("--json", action="store_true", help="print JSON instead of text")
     tables = verb("import", commands.import_source, "import c302 c302-0.12.1.whl models/worm")
-    tables.add_argument("source", choices=["c302", "cect"])
-    tables.add_argument("wheel", type=Path, help="the package's wheel file")
+    tables.add_argument("source", choices=["c302", "cect", "glif"])
+    tables.add_argument(
+        "wheel", type=Path, help="the package's wheel file, or the folder of parameter files"
+    )
     tables.add_argument("folder", type=Path, help="the model folder to write into")
     return parser
 

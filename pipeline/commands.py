@@ -265,8 +265,12 @@ def diff(options: argparse.Namespace) -> int:
 def import_source(options: argparse.Namespace) -> None:
     """Convert an outside package's data into the tables of a model."""
     from pipeline.config.tables import read_csv
-    from pipeline.sources import c302, cect
+    from pipeline.sources import c302, cect, glif_pool
 
+    if options.source == "glif":
+        for path in glif_pool.convert_folder(options.wheel, options.folder):
+            print(f"wrote {path}")
+        return
     table = options.folder / "tables" / "neurons.csv"
     if not table.is_file():
         raise ConfigError(Problem(str(table), "no such table", "give a model folder such as worm"))

@@ -18,6 +18,8 @@ from pipeline.errors import PipelineError, Problem
 from pipeline.mechanisms import describe_set, missing
 from pipeline.nmodl import BUILTIN_RANGES, Mechanism
 from pipeline.nodes.build import check_cells, read_tables, source_morphology
+from pipeline.nodes.point_cells import point_cells
+from pipeline.nodes.populations import placed_types
 
 
 def check_model(resolved: Resolved) -> list[Problem]:
@@ -30,7 +32,7 @@ def check_model(resolved: Resolved) -> list[Problem]:
         All problems: tables, e-models, mechanisms, morphologies, connectomes, reference values.
     """
     problems: list[Problem] = []
-    steps = (_tables, check_mechanisms, _cells, _protocols, _connectomes, _reference)
+    steps = (_tables, _point_cells, check_mechanisms, _cells, _protocols, _connectomes, _reference)
     for step in steps:
         try:
             problems += step(resolved)
@@ -81,6 +83,17 @@ def _parameter(
 def _tables(resolved: Resolved) -> list[Problem]:
     read_tables(resolved)
     return []
+
+
+def _point_cells(resolved: Resolved) -> list[Problem]:
+    problems: list[Problem] = []
+    for name, nodes in resolved.model.nodes.items():
+        if getattr(nodes, "cell_models", None):
+            try:
+                point_cells(resolved, name, placed_types(resolved, name)[0])
+            except PipelineError as error:
+                problems += error.problems
+    return problems
 
 
 def _cells(resolved: Resolved) -> list[Problem]:

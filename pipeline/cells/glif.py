@@ -96,13 +96,13 @@ class Glif:
         """Least steady current that reaches the threshold at rest, nA (levels 1 to 4)."""
         return self.g * (self.threshold - self.E_L)
 
-    def at_level(self, level: int) -> Glif:
-        """Returns the same cell at another level.
+    def at_level(self, level: int, where: str = "GLIF cell") -> Glif:
+        """Returns the same cell at another level; ``where`` is its file, for messages.
 
         Raises:
             ConfigError: If the cell lacks what the level needs.
         """
-        return checked(replace(self, level=level), "GLIF cell")
+        return checked(replace(self, level=level), where)
 
     def to_nest(self) -> dict[str, Any]:
         """Returns parameters of ``glif_psc`` and its kin: pF, nS, pA, mV, ms (``glif_cond``: g_m)."""

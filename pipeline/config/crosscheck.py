@@ -131,6 +131,14 @@ def _check_placed(check: _Check, name: str, nodes: PlacedNodes) -> None:
     for key, region in nodes.regions.items():
         if isinstance(region, Voxels):
             check.file((*path, "regions", key, "file"), region.file)
+    for key, model in nodes.cell_models.items():
+        at = (*path, "cell_models", key)
+        if model.folder:
+            check.file((*at, "folder"), model.folder, folder=True)
+        elif model.table:
+            check.file((*at, "table"), model.table)
+        if isinstance(model.ports, str):
+            check.file((*at, "ports"), model.ports)
     if nodes.table and table is None:
         return
     try:

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from pipeline.config.cell_models import EVERYWHERE, CellModel
 from pipeline.config.draws import Draw
 from pipeline.config.quantity import (
     CellDensity,
@@ -170,6 +171,9 @@ class PlacedNodes(Strict):
         default_factory=list,
         description="cell_type, region or labels: each of their values becomes a node set.",
     )
+    cell_models: dict[Name, CellModel] = Field(
+        default_factory=dict, description="Model of the cells by region, or under all."
+    )
     properties: dict[Name, Draw] = Field(
         default_factory=dict, description="Node attributes drawn for every cell of every type."
     )
@@ -196,6 +200,11 @@ class PlacedNodes(Strict):
             raise ValueError(f"scale is {self.scale:g} without keep: say density or volume")
         for name, pair in self.layers.items():
             _ordered(f"layer {name}", pair)
+        regions = [*self.regions, EVERYWHERE]
+        if wrong := [name for name in self.cell_models if name not in regions]:
+            raise ValueError(f"cell_models names {', '.join(wrong)}; known: {', '.join(regions)}")
+        if self.cell_models and self.model_type == "virtual":
+            raise ValueError("virtual cells have no cell_models")
         known = {"cell_type", "region", *self.labels}
         known |= {label for entry in self.types.values() for label in entry.labels}
         if wrong := [name for name in self.sets if name not in known]:

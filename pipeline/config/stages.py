@@ -13,7 +13,7 @@ from pipeline.config.load import Resolved
 from pipeline.config.placement import ImportedNodes, PlacedNodes, PointNodes, Voxels
 from pipeline.config.places import project_roots
 from pipeline.config.rules import RuleEdges
-from pipeline.config.schema import TableNodes
+from pipeline.config.schema import Model, TableNodes
 from pipeline.config.simulation import FileCurrent, SpikeInput
 from pipeline.errors import ConfigError, Problem
 
@@ -96,7 +96,7 @@ def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
         ]
     if stage == "nodes":
         tables = [path for nodes in model.nodes.values() for path in node_files(nodes)]
-        files = [resolved.path(table) for table in tables]
+        files = [resolved.path(table) for table in tables] + _cell_model_files(resolved)
         if model.cells is None:
             return files
         library = resolved.path(model.cells.morphologies.path)
@@ -132,6 +132,25 @@ def node_files(nodes: object) -> list[str]:
         voxels = [r.file for r in nodes.regions.values() if isinstance(r, Voxels)]
         return [*([nodes.table] if nodes.table else []), *voxels]
     return []
+
+
+def has_point_cells(model: Model) -> bool:
+    """Says whether any population writes ``components/point_neurons``."""
+    return any(getattr(nodes, "cell_models", None) for nodes in model.nodes.values())
+
+
+def _cell_model_files(resolved: Resolved) -> list[Path]:
+    """Returns the parameter and port files of all cell models; a folder hides the table."""
+    files: dict[Path, None] = {}
+    for nodes in resolved.model.nodes.values():
+        for model in getattr(nodes, "cell_models", {}).values():
+            if model.folder:
+                files |= dict.fromkeys(sorted(resolved.path(model.folder).glob("*.json")))
+            elif model.table:
+                files[resolved.path(model.table)] = None
+            if isinstance(model.ports, str):
+                files[resolved.path(model.ports)] = None
+    return list(files)
 
 
 def _tables_of(tree: object) -> set[str]:

@@ -12,6 +12,7 @@ from pipeline.config.load import Resolved
 from pipeline.config.placement import ImportedNodes, PlacedNodes, PointNodes, Voxels
 from pipeline.nodes.listed import read_imported, read_points
 from pipeline.nodes.place import Placement, place, plan_counts
+from pipeline.nodes.point_cells import type_entries, write_point_cells
 from pipeline.nodes.shapes import VoxelShape
 from pipeline.nodes.voxels import read_voxels
 from pipeline.sonata.configs import write_types
@@ -54,7 +55,7 @@ def node_frame(resolved: Resolved, name: str) -> pd.DataFrame:
     nodes: PlacedNodes = resolved.model.nodes[name]
     specs, voxels = placed_types(resolved, name)
     placement = place(nodes, specs, name, resolved.model.seed, voxels)
-    rows = pd.DataFrame([_type_row(nodes, i, s) for i, s in enumerate(specs)])
+    rows = pd.DataFrame(_type_rows(nodes, name, specs))
     types = rows.iloc[placement.type_ids].reset_index(drop=True)
     columns = {
         key: pd.Categorical(values) if values.dtype == object else values
@@ -74,14 +75,19 @@ def run_placed(resolved: Resolved, name: str, paths: CircuitPaths) -> tuple[int,
     """
     nodes: PlacedNodes = resolved.model.nodes[name]
     specs, voxels = placed_types(resolved, name)
+    write_point_cells(resolved, name, specs, paths)
     placement = place(nodes, specs, name, resolved.model.seed, voxels)
     units = dict.fromkeys("xy", "degree") if placement.degrees else {}
     units |= {"tuning_angle": "degree", "rotation_angle_yaxis": "radian"}
     texts = [key for key, values in placement.columns.items() if values.dtype == object]
     ids = placement.type_ids
     write_nodes(paths.nodes(name), name, placement.columns, ids, library=texts, units=units)
-    write_types(paths.node_types(name), [_type_row(nodes, i, s) for i, s in enumerate(specs)])
+    write_types(paths.node_types(name), _type_rows(nodes, name, specs))
     return len(ids), _placed_sets(nodes, name, placement)
+
+
+def _type_rows(nodes: PlacedNodes, name: str, specs: list[TypeSpec]) -> list[dict[str, object]]:
+    return [_type_row(nodes, i, s) | type_entries(nodes, name, s) for i, s in enumerate(specs)]
 
 
 def _type_row(nodes: PlacedNodes, index: int, spec: TypeSpec) -> dict[str, object]:

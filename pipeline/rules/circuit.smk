@@ -7,7 +7,7 @@ rule nodes:
         [PATHS.nodes(name) for name in MODEL.nodes],
         [PATHS.node_types(name) for name in MODEL.nodes],
         PATHS.node_sets,
-        [directory(folder) for folder in COMPONENTS],
+        [directory(folder) for folder in COMPONENTS + POINT_CELLS],
     log:
         PATHS.log("nodes"),
     benchmark:
@@ -89,6 +89,7 @@ rule join:
         [PATHS.nodes(name) for name in MODEL.nodes],
         [PATHS.edges(name) for name in POPULATIONS],
         PATHS.node_sets,
+        POINT_CELLS,
     output:
         PATHS.circuit_config,
     log:

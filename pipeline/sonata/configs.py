@@ -62,7 +62,7 @@ def write_circuit_config(
     standard = {
         "morphologies_dir": local(paths.morphologies),
         "biophysical_neuron_models_dir": local(paths.emodels),
-        "point_neuron_models_dir": local(paths.point_neurons),
+        "point_neuron_models_dir": local(paths.emodels),
         "synaptic_models_dir": local(paths.synapses),
         "mechanisms_dir": local(paths.components / "mechanisms"),
     }

@@ -95,7 +95,9 @@ def _integrate(
             v = target + (v - target) * decaying
             th_s *= math.exp(-b_s * h)
             if level == 5:
-                th_v = (th_v + h * a_v * (middle - E_L) * math.exp(b_v * h / 2)) * math.exp(-b_v * h)
+                th_v = (th_v + h * a_v * (middle - E_L) * math.exp(b_v * h / 2)) * math.exp(
+                    -b_v * h
+                )
             if (n + 1) % every == 0 and v > threshold + th_s + th_v:
                 spikes.append(n + 1)
                 blocked = n + 1 + hold

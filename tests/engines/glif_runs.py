@@ -31,7 +31,7 @@ def in_neuron(jobs, sets, cache):
     Returns:
         Spike times (ms) and voltages (mV, after every step) per job.
     """
-    mechanisms.load(mechanisms.compile_sets(sets, cache))
+    mechanisms.load(mechanisms.compile_sets(sets, cache, coreneuron=True))
     from neuron import h
 
     from pipeline.cells.glif_neuron import GlifCell
@@ -109,6 +109,40 @@ def in_nest(jobs):
     return results
 
 
+def details(job, sets, cache):
+    """Returns what a wrong port says and counts, and how far the section is from vm a step ago."""
+    mechanisms.load(mechanisms.compile_sets(sets, cache, coreneuron=True))
+    from neuron import h
+
+    from pipeline.cells.glif_neuron import GlifCell
+    from pipeline.errors import SimulationError
+
+    cell = GlifCell(*_cell(job))
+    said = ""
+    try:
+        cell.connect(None, weight=1.0, delay=1.0, port=9)
+    except SimulationError as error:
+        said = str(error)
+    unset = h.NetCon(None, cell.point)  # a NetCon nobody gave a port
+    unset.weight[0] = 1.0
+    handler = h.FInitializeHandler(lambda: unset.event(1.0))
+    cell.point.i_e = job["current"]
+    own, section = h.Vector(), h.Vector()
+    own.record(cell.vm)
+    section.record(cell.section(0.5)._ref_v)
+    h.dt = job["dt"]
+    h.finitialize(-65)
+    for _ in range(1000):
+        h.fadvance()
+    assert handler
+    return {
+        "said": said,
+        "lost": cell.point.lost,
+        "apart": float(np.abs(np.array(section)[1:] - np.array(own)[:-1]).max()),
+        "range": float(np.ptp(own)),
+    }
+
+
 def network_in_neuron(cells, edges, dt, duration, sets, cache, coreneuron=False):
     """Runs cells under constant currents that excite and inhibit each other.
 
@@ -144,7 +178,9 @@ def network_in_neuron(cells, edges, dt, duration, sets, cache, coreneuron=False)
     pc.set_maxstep(10)
     h.finitialize(-65)
     pc.psolve(duration + dt)  # the last step's spikes leave in the next
-    spikes = [sorted(t for t, i in zip(times, ids, strict=True) if i == n) for n in range(len(built))]
+    spikes = [
+        sorted(t for t, i in zip(times, ids, strict=True) if i == n) for n in range(len(built))
+    ]
     return {"coreneuron": bool(core.enable), "spikes": spikes}
 
 

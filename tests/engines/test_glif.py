@@ -146,7 +146,7 @@ def test_synaptic_trains_on_every_port_as_in_nest(run, synapse):
     for cell in (synthetic() | published()).values():
         count = len(PORTS[synapse])
         for active in [*([port] for port in range(1, count + 1)), list(range(1, count + 1))]:
-            level = 1.0 if len(active) > 1 else 0.0
+            level = 1.2 if len(active) > 1 else 0.0
             current = np.full(3000, level * cell.rheobase)
             jobs.append(job(cell, current, DT, synapse, trains(cell, synapse, len(jobs), active)))
     ours, theirs = run("in_neuron", jobs=jobs), run("in_nest", jobs=jobs)
@@ -195,3 +195,11 @@ def test_a_network_spikes_alike_everywhere(run, synapse):
         for mine, its in zip(neuron["spikes"], other, strict=True):
             assert len(mine) == len(its) and np.allclose(mine, its, rtol=0, atol=1e-6)
     print(f"{synapse}: {sum(map(len, neuron['spikes']))} spikes, {len(others) + 1} engines")
+
+
+def test_ports_and_the_section(run):
+    cell = synthetic()["synthetic_4"]
+    found = run("details", job=job(cell, 2.0 * cell.rheobase))
+    assert "no receptor port 9" in found["said"] and "ports 1 to 5" in found["said"]
+    assert found["lost"] == 1  # an event without a port has no effect, and is counted
+    assert found["range"] > 10 and found["apart"] < 1e-3

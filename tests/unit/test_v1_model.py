@@ -305,7 +305,7 @@ def test_the_workflow_knows_the_files_of_each_stage(full):
     def names(stage, name=""):
         return [path.name for path in stage_files(full, stage, name)]
 
-    assert names("nodes") == ["populations.csv", "lgn_units.csv"]
+    assert names("nodes") == ["populations.csv", "lgn_units.csv", "glif.csv", "glif_ports.csv"]
     tables = ["connections.csv", "kinetics.csv", "placement.csv", "weights.csv"]
     assert names("edges", "recurrent") == tables
     assert names("edges", "background") == ["bkg_synapses.csv"]
