@@ -29,6 +29,7 @@ from pipeline.config.quantity import (
     TimeStep,
 )
 from pipeline.config.rules import RuleEdges
+from pipeline.config.stimuli import Stimulus
 
 
 class FixedLength(Strict):
@@ -365,6 +366,7 @@ class Model(Strict):
     cells: Cells | None = Field(None, description="Needed by nodes of kind table.")
     nodes: dict[Name, Nodes] = Field(min_length=1)
     edges: dict[Name, Edges] = Field(default_factory=dict)
+    stimuli: dict[Name, Stimulus] = Field(default_factory=dict)
     simulation: dict[Name, Simulation] = Field(default_factory=dict)
     analysis: Analysis = Analysis()
     report: Report = Report()

@@ -14,6 +14,7 @@ from pipeline.config.placement import ImportedNodes, PlacedNodes, PointNodes, Vo
 from pipeline.config.places import project_roots
 from pipeline.config.rules import RuleEdges
 from pipeline.config.schema import FileCurrent, TableNodes
+from pipeline.config.stimuli import MovieFile
 from pipeline.errors import ConfigError, Problem
 
 
@@ -22,8 +23,8 @@ def stage_slice(resolved: Resolved, stage: str, name: str = "") -> dict[str, Any
 
     Args:
         resolved: The model.
-        stage: compile, cells, nodes, edges, circuit, simulate, analyse or report.
-        name: Which edge config, run or protocol, for stages that have several.
+        stage: compile, cells, nodes, edges, stimulus, circuit, simulate, analyse or report.
+        name: Which edge config, stimulus, run or protocol, for stages that have several.
     """
     tree = resolved.tree
     cells = {k: value for k, value in (tree["cells"] or {}).items() if k != "protocols"}
@@ -32,6 +33,7 @@ def stage_slice(resolved: Resolved, stage: str, name: str = "") -> dict[str, Any
         "cells": {"cells": tree["cells"]},
         "nodes": {"nodes": tree["nodes"], "cells": cells},
         "edges": {"edges": tree["edges"].get(name), "seed": tree["seed"]},
+        "stimulus": {"stimulus": tree["stimuli"].get(name), "seed": tree["seed"]},
         "circuit": {"nodes": sorted(tree["nodes"]), "edges": sorted(tree["edges"])},
         "simulate": {"simulation": tree["simulation"].get(name), "seed": tree["seed"]},
         "analyse": {key: tree[key] for key in ("analysis", "reference", "nodes", "edges", "cells")},
@@ -105,6 +107,10 @@ def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
             files = sorted(_tables_of(resolved.tree["edges"][name]))
             return [resolved.path(file) for file in files]
         return [resolved.path(edges.connectome_folder) / f"{edges.connectome}.csv"]
+    if stage == "stimulus":
+        stimulus = model.stimuli[name]
+        movie = [stimulus.movie.file] if isinstance(stimulus.movie, MovieFile) else []
+        return [resolved.path(file) for file in (stimulus.filters, *movie)]
     if stage == "simulate":
         inputs = model.simulation[name].inputs.values()
         return [resolved.path(i.file) for i in inputs if isinstance(i, FileCurrent)]
