@@ -22,7 +22,7 @@ from pipeline.stimulus.movies import Condition
 from pipeline.stimulus.rates import FilterBank
 from pipeline.stimulus.units import Unit
 
-BLOCK = 256
+BLOCK = 512
 """Units of one block; no result depends on it."""
 _FORMAT = 1
 
@@ -47,9 +47,7 @@ class Block:
         return [i for i, (c, file) in pairs if not _fits(file, (len(self.units), c.bins))]
 
 
-def make_blocks(
-    units: Sequence[Unit], conditions: Sequence[Condition], cache: Path
-) -> list[Block]:
+def make_blocks(units: Sequence[Unit], conditions: Sequence[Condition], cache: Path) -> list[Block]:
     """Cuts units into blocks and names the files of each by everything that decides its content."""
     tools = {"format": _FORMAT, "bin": BIN, "bmtk": importlib.metadata.version("bmtk")}
     movies = [value_hash({"movie": c.content(), "tools": tools}) for c in conditions]

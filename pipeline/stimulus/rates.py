@@ -7,7 +7,8 @@ all units, instead of one pass over the movie per unit and direction.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from scipy import sparse
@@ -46,12 +47,37 @@ def build_cell(unit: Unit):
     model = str(unit["model"])
     template = model if model in DUAL else f"{model}_unit"
     try:
-        return default_cell_loader(_Node(unit), ("lgnmodel", template), None)
+        with _vectorised_bumps():
+            return default_cell_loader(_Node(unit), ("lgnmodel", template), None)
     except Exception as error:  # BMTK raises bare exceptions
         what = " ".join(str(error).split()) or type(error).__name__
         where = f"unit at x {unit['x']:g}, y {unit['y']:g}"
         message = f"BMTK cannot build its {model} cell ({what})"
         raise ConfigError(Problem(where, message, "check its row of the filter table")) from None
+
+
+def bump(times: np.ndarray, centre: np.ndarray, spacing: float) -> np.ndarray:
+    """Raised cosine on a logarithmic time axis (Pillow et al. 2005, J Neurosci 25:11003).
+
+    Args:
+        times: float64 [taps]. Logarithm of time.
+        centre: float64 [taps]. Logarithm of the time of the peak.
+        spacing: Half of the half-width, in the same logarithm.
+    """
+    angle = (times - centre) * np.pi / spacing / 2
+    return (np.cos(np.clip(angle, -np.pi, np.pi)) + 1) / 2
+
+
+@contextlib.contextmanager
+def _vectorised_bumps() -> Iterator[None]:
+    """Lends BMTK ``bump`` for its own function, whose loop in Python takes 3/4 of all time."""
+    from bmtk.simulator.filternet.lgnmodel import fitfuns
+
+    own, fitfuns.ff = fitfuns.ff, bump
+    try:
+        yield
+    finally:
+        fitfuns.ff = own
 
 
 class FilterBank:

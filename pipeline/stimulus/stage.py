@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import h5py
 import numpy as np
 
+from pipeline.config.filters import require_filters
 from pipeline.config.load import Resolved
-from pipeline.config.stimuli import BIN, FilterNetStimulus, MovieFile
-from pipeline.errors import Problem
+from pipeline.config.stimuli import BIN, FilterNetStimulus, Grating, MovieFile
 from pipeline.runtime import atomic_path, write_text
 from pipeline.sonata.layout import CircuitPaths
 from pipeline.sonata.reports import write_spikes
@@ -22,6 +22,13 @@ from pipeline.stimulus.movies import Condition, check_movie, conditions
 from pipeline.stimulus.spikes import poisson_spikes
 from pipeline.stimulus.streams import stream_key
 from pipeline.stimulus.units import read_units, stimulus_filters
+
+_RATE = 6.0
+"""Hz. About the mean rate of a unit that sees a grating."""
+_START, _BUILD, _WATCH, _SPIKE = 4.0, 0.008, 1.0e-3, 2e-6
+"""s. Start; one core's time per unit, per unit and second of movie, and per spike (measured)."""
+_MEMORY = 900 * 2.0**20
+"""Two workers and the command, whatever the number of units (measured)."""
 
 
 def stimulus_conditions(resolved: Resolved, name: str) -> list[Condition]:
@@ -38,11 +45,37 @@ def stimulus_conditions(resolved: Resolved, name: str) -> list[Condition]:
     return shown
 
 
-def check_stimulus(resolved: Resolved, name: str) -> list[Problem]:
-    """Reads filters and movie as the stage would; raises what is wrong with them."""
-    stimulus_filters(resolved, name)
+def check_stimulus(resolved: Resolved, name: str, types: Iterable[str]) -> None:
+    """Reads filters and movie as the stage would.
+
+    Args:
+        resolved: The model.
+        name: Key under ``stimuli``.
+        types: Unit types of the population, as far as they are known.
+
+    Raises:
+        ConfigError: With what is wrong.
+    """
+    stimulus = resolved.model.stimuli[name]
+    filters = stimulus_filters(resolved, name)
+    require_filters(resolved.path(stimulus.filters), filters, types, stimulus.nodes)
     stimulus_conditions(resolved, name)
-    return []
+
+
+def expected_cost(stimulus: FilterNetStimulus, units: int) -> dict[str, float]:
+    """Expects the cost of a stimulus on two workers with an empty cache.
+
+    Returns:
+        ``disk`` and ``memory`` in bytes, ``seconds``.
+    """
+    movie = stimulus.movie
+    shown = len(movie.directions) if isinstance(movie, Grating) else 1
+    watched = units * shown * movie.duration / 1000
+    spikes = watched * stimulus.trials * _RATE
+    full = watched * 1000 / BIN * 4 if stimulus.rates == "full" else 0
+    seconds = _START + (units * _BUILD + watched * _WATCH) / 2 + spikes * _SPIKE
+    disk = 16 * spikes + full + units * (8 + 12 * shown)
+    return {"disk": disk, "memory": _MEMORY + 32 * spikes, "seconds": seconds}
 
 
 def run_stimulus(
