@@ -166,10 +166,9 @@ def _write_rates(
         group.create_dataset("conditions", data=names, track_times=False)
         if stimulus.rates == "full":
             bins = shown[0].bins
-            full = group.create_dataset(
-                "rate", (len(shown), len(node_ids), bins), "float32",
-                chunks=(1, 1, bins), track_times=False,
-            )  # fmt: skip
+            # Contiguous: chunks would lie in the file in the order of the blocks.
+            size = (len(shown), len(node_ids), bins)
+            full = group.create_dataset("rate", size, "float32", track_times=False)
             set_units(full, "Hz")
             full.attrs["bin"] = BIN
         for block in blocks:
