@@ -8,6 +8,7 @@ min_version("9.0")
 include: "pipeline/rules/common.smk"
 include: "pipeline/rules/cells.smk"
 include: "pipeline/rules/circuit.smk"
+include: "pipeline/rules/stimuli.smk"
 include: "pipeline/rules/simulate.smk"
 include: "pipeline/rules/report.smk"
 
@@ -16,6 +17,7 @@ rule report:
     default_target: True
     input:
         PATHS.report_page,
+        [PATHS.stimulus_spikes(name) for name in MODEL.stimuli],
 
 
 rule mechanisms:
@@ -26,6 +28,11 @@ rule mechanisms:
 rule circuit:
     input:
         PATHS.circuit_config,
+
+
+rule stimuli:
+    input:
+        [PATHS.stimulus_spikes(name) for name in MODEL.stimuli],
 
 
 rule simulate:
@@ -42,5 +49,6 @@ localrules:
     report,
     mechanisms,
     circuit,
+    stimuli,
     simulate,
     analyse,

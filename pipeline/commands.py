@@ -31,11 +31,11 @@ def _open_stage(options: argparse.Namespace):
     return resolved, paths
 
 
-def cache_folder(named: Path | None = None) -> Path:
-    """Returns the folder of compiled mechanisms: named, SONATINA_CACHE, or ``.cache`` here."""
+def cache_folder(named: Path | None = None, kind: str = "mechanisms") -> Path:
+    """Returns a cache's folder: named, or its kind below SONATINA_CACHE or ``.cache`` here."""
     import os
 
-    return named or Path(os.environ.get("SONATINA_CACHE", ".cache")) / "mechanisms"
+    return named or Path(os.environ.get("SONATINA_CACHE", ".cache")) / kind
 
 
 def list_all(options: argparse.Namespace) -> None:
@@ -180,6 +180,24 @@ def _edges_in_parts(options: argparse.Namespace, resolved, paths, names: list[st
         return
     for population, count in run_merge(resolved, names[0], paths, options.merge).items():
         print(f"{paths.edges(population)}  {count} edges")
+
+
+def stimulus(options: argparse.Namespace) -> None:
+    """Compute what thalamic units answer to a movie, and write their spikes."""
+    from time import perf_counter
+
+    from pipeline.stimulus.stage import run_stimulus
+
+    resolved, paths = _open_stage(options)
+    cache = cache_folder(options.cache, "filternet")
+    for name in _chosen(options.name, list(resolved.model.stimuli), "stimuli"):
+        start = perf_counter()
+        figures = run_stimulus(resolved, name, paths, cache, options.workers)
+        print(
+            f"{paths.stimulus_spikes(name)}  {figures['units']:.0f} units, "
+            f"{figures['conditions']:.0f} conditions, {figures['spikes']:.0f} spikes, "
+            f"mean {figures['mean_rate']:.2f} Hz, {perf_counter() - start:.1f} s"
+        )
 
 
 def circuit(options: argparse.Namespace) -> None:

@@ -7,6 +7,7 @@ from pipeline.cells.stage import reference_values
 from pipeline.config.crosscheck import is_virtual
 from pipeline.config.emodel import read_emodel
 from pipeline.config.load import Resolved
+from pipeline.config.placement import PlacedNodes
 from pipeline.config.problems import where_is
 from pipeline.config.reference import read_reference
 from pipeline.config.schema import ContactEdges, TableNodes
@@ -29,10 +30,20 @@ def check_model(resolved: Resolved) -> list[Problem]:
         resolved: A model that fits the schema.
 
     Returns:
-        All problems: tables, e-models, mechanisms, morphologies, connectomes, reference values.
+        All problems: tables, e-models, mechanisms, morphologies, connectomes, stimuli, reference
+        values.
     """
     problems: list[Problem] = []
-    steps = (_tables, _point_cells, check_mechanisms, _cells, _protocols, _connectomes, _reference)
+    steps = (
+        _tables,
+        _point_cells,
+        check_mechanisms,
+        _cells,
+        _protocols,
+        _connectomes,
+        _stimuli,
+        _reference,
+    )
     for step in steps:
         try:
             problems += step(resolved)
@@ -149,6 +160,21 @@ def _connectomes(resolved: Resolved) -> list[Problem]:
         try:
             names = [name for end in ends for name in _column(resolved, end, end.id_column)]
             read_connectome(path, list(dict.fromkeys(names)))
+        except PipelineError as error:
+            problems += error.problems
+    return problems
+
+
+def _stimuli(resolved: Resolved) -> list[Problem]:
+    from pipeline.stimulus.stage import check_stimulus
+
+    problems: list[Problem] = []
+    for name, stimulus in resolved.model.stimuli.items():
+        nodes = resolved.model.nodes[stimulus.nodes]
+        try:
+            placed = isinstance(nodes, PlacedNodes)
+            types = {s.name for s in placed_types(resolved, stimulus.nodes)[0]} if placed else ()
+            check_stimulus(resolved, name, types)
         except PipelineError as error:
             problems += error.problems
     return problems

@@ -62,6 +62,7 @@ def plan_model(resolved: Resolved) -> dict[str, object]:
             rows.append(_rule_row(resolved, name, edges, frames))
         else:
             rows += _contact_rows(resolved, name, edges, tables)
+    rows += [_stimulus_row(resolved, name, frames, rows) for name in resolved.model.stimuli]
     total = {key: sum(row[key] for row in rows) for key in COLUMNS}
     total["memory"] = max((row["memory"] for row in rows), default=0)
     model = resolved.model
@@ -152,6 +153,20 @@ def _contact_rows(
         rows.append(_row(population, "edges", edges=count, synapses=synapses, disk=disk,
                          memory=memory, seconds=seconds))  # fmt: skip
     return rows
+
+
+def _stimulus_row(
+    resolved: Resolved, name: str, frames: Mapping[str, pd.DataFrame], rows: list[Row]
+) -> Row:
+    """The cost of a stimulus; connected units are at most as many as the edges that leave them."""
+    from pipeline.stimulus.stage import expected_cost
+
+    stimulus = resolved.model.stimuli[name]
+    units = len(frames[stimulus.nodes])
+    if stimulus.units == "connected":
+        left = [r["edges"] for r in rows if str(r["name"]).startswith(f"{stimulus.nodes}__")]
+        units = min(units, int(sum(left)))
+    return _row(name, "stimulus", **expected_cost(stimulus, units))
 
 
 def table_lines(planned: Mapping[str, object]) -> list[str]:

@@ -11,6 +11,7 @@ from pipeline.config.places import inside
 from pipeline.config.problems import where_is
 from pipeline.config.schema import ContactEdges, Model, TableNodes, VirtualNodes
 from pipeline.config.simulation import FileCurrent, PoissonInput, Simulation, SpikeInput
+from pipeline.config.stimuli import MovieFile
 from pipeline.config.yaml_lines import Document, KeyPath, nearest
 from pipeline.errors import ConfigError, Problem
 
@@ -60,6 +61,7 @@ def check_references(model: Model, folder: Path, document: Document) -> list[Pro
     _check_cells(check)
     _check_nodes(check)
     _check_edges(check)
+    _check_stimuli(check)
     _check_simulations(check)
     _check_analysis(check)
     return check.problems
@@ -186,6 +188,16 @@ def _check_edges(check: _Check) -> None:
             if folder:
                 known = [p.stem for p in folder.glob("*.csv")]
                 check.one_of((*path, "connectome"), edges.connectome, known, "connectome")
+
+
+def _check_stimuli(check: _Check) -> None:
+    virtual = [k for k, n in check.model.nodes.items() if is_virtual(n)]
+    for name, stimulus in check.model.stimuli.items():
+        path: KeyPath = ("stimuli", name)
+        check.one_of((*path, "nodes"), stimulus.nodes, virtual, "virtual node population")
+        check.file((*path, "filters"), stimulus.filters)
+        if isinstance(stimulus.movie, MovieFile):
+            check.file((*path, "movie", "file"), stimulus.movie.file)
 
 
 def _check_simulations(check: _Check) -> None:

@@ -30,6 +30,7 @@ from pipeline.config.quantity import (
 )
 from pipeline.config.rules import RuleEdges
 from pipeline.config.simulation import Simulation
+from pipeline.config.stimuli import Stimulus
 
 
 class FixedLength(Strict):
@@ -293,6 +294,7 @@ class Model(Strict):
         description="Parameters of synapses by the file name that edge types give as "
         "dynamics_params, such as the receptor_type of a port.",
     )
+    stimuli: dict[Name, Stimulus] = Field(default_factory=dict)
     simulation: dict[Name, Simulation] = Field(default_factory=dict)
     analysis: Analysis = Analysis()
     report: Report = Report()

@@ -15,6 +15,7 @@ from pipeline.config.places import project_roots
 from pipeline.config.rules import RuleEdges
 from pipeline.config.schema import Model, TableNodes
 from pipeline.config.simulation import FileCurrent, SpikeInput
+from pipeline.config.stimuli import MovieFile
 from pipeline.errors import ConfigError, Problem
 
 
@@ -23,8 +24,8 @@ def stage_slice(resolved: Resolved, stage: str, name: str = "") -> dict[str, Any
 
     Args:
         resolved: The model.
-        stage: compile, cells, nodes, edges, circuit, simulate, analyse or report.
-        name: Which edge config, run or protocol, for stages that have several.
+        stage: compile, cells, nodes, edges, stimulus, circuit, simulate, analyse or report.
+        name: Which edge config, stimulus, run or protocol, for stages that have several.
     """
     tree = resolved.tree
     cells = {k: value for k, value in (tree["cells"] or {}).items() if k != "protocols"}
@@ -38,6 +39,7 @@ def stage_slice(resolved: Resolved, stage: str, name: str = "") -> dict[str, Any
             "edges": sorted(tree["edges"]),
             "synapse_models": tree["synapse_models"],
         },
+        "stimulus": {"stimulus": tree["stimuli"].get(name), "seed": tree["seed"]},
         "simulate": {"simulation": tree["simulation"].get(name), "seed": tree["seed"]},
         "analyse": {key: tree[key] for key in ("analysis", "reference", "nodes", "edges", "cells")},
         "report": tree,
@@ -111,6 +113,10 @@ def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
             files = sorted(_tables_of(resolved.tree["edges"][name]))
             return [resolved.path(file) for file in files]
         return [resolved.path(edges.connectome_folder) / f"{edges.connectome}.csv"]
+    if stage == "stimulus":
+        stimulus = model.stimuli[name]
+        movie = [stimulus.movie.file] if isinstance(stimulus.movie, MovieFile) else []
+        return [resolved.path(file) for file in (stimulus.filters, *movie)]
     if stage == "simulate":
         run = model.simulation[name]
         inputs = [i.file for i in run.inputs.values() if isinstance(i, FileCurrent | SpikeInput)]

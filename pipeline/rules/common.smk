@@ -48,6 +48,15 @@ def part(stage, name=""):
     return json.dumps(stage_slice(RESOLVED, stage, name), sort_keys=True)
 
 
+def stimulus_edges(name):
+    """The edge populations that tell which units of a stimulus are connected."""
+    stimulus = MODEL.stimuli[name]
+    if stimulus.units == "all":
+        return []
+    fed = [key for key, edges in MODEL.edges.items() if edges.source == stimulus.nodes]
+    return [kind for key in fed for kind in edge_populations(RESOLVED, key)]
+
+
 def scattered(name):
     """How many jobs build the parts of one edge config; 0 when one job builds the whole."""
     parts = getattr(MODEL.edges[name], "parts", None) or 1

@@ -185,8 +185,17 @@ class CircuitPaths:
     def report(self, name: str, report: str) -> Path:
         return self.simulation(name) / f"{report}.h5"
 
+    def stimulus(self, name: str) -> Path:
+        return self.root / "stimuli" / name
+
     def stimulus_spikes(self, name: str) -> Path:
-        return self.root / "stimuli" / name / "spikes.h5"
+        return self.stimulus(name) / "spikes.h5"
+
+    def stimulus_trials(self, name: str) -> Path:
+        return self.stimulus(name) / "trials.csv"
+
+    def stimulus_rates(self, name: str) -> Path:
+        return self.stimulus(name) / "rates.h5"
 
     def analysis(self, name: str) -> Path:
         return self.root / "analysis" / f"{name}.csv"

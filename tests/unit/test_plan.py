@@ -36,6 +36,8 @@ def test_within_a_tenth_of_what_is_built(tmp_path, model, variant):
                     assert row["synapses"] == pytest.approx(int(group["nsyns"][:].sum()), rel=0.1)
             size = paths.edges(population).stat().st_size
             assert size / 4 < row["disk"] < 4 * size + 20_000
+    for name in resolved.model.stimuli:
+        assert rows.pop(name)["seconds"] > 0
     assert not rows
 
 
