@@ -82,8 +82,8 @@ def ours(sets, cache, pairs, levels):
     return results
 
 
-def membrane_lengths(sets, cache, swc, labels, distances):
-    """BMTK's choice of segments: probability per section type and per 50 um of distance."""
+def segment_choice(sets, cache, swc, labels, distances, dl):
+    """BMTK's choice of segments: section type, distance, area and probability of each."""
     h = _load(sets, cache)
     h.load_file("import3d.hoc")
     import bmtk
@@ -96,7 +96,7 @@ def membrane_lengths(sets, cache, swc, labels, distances):
     cell = h.Biophys1(swc)
     fix_axon_peri(cell)
     shape = Morphology(hobj=cell)
-    shape.set_segment_dl(20)
+    shape.set_segment_dl(dl)
     index, probability = shape.find_sections(labels, distances)
     properties = shape.seg_props
     return {

@@ -13,7 +13,7 @@ import pytest
 from scipy import stats
 
 from pipeline.cells.allen import read_cell
-from pipeline.cells.morphology import APIC, SOMA
+from pipeline.cells.morphology import APIC, DEND
 from pipeline.cells.places import candidates, path_distances, place
 
 pytest.importorskip("neuron")
@@ -83,33 +83,33 @@ def test_coreneuron_gives_the_same_spikes(run, files):
 
 
 def test_places_beside_bmtks_choice(run, files):
-    """BMTK weighs segments by length, we by membrane area; weighed alike, the two agree."""
+    """BMTK weighs segments by length; weighed by area, its segments are where our places are."""
     pytest.importorskip("bmtk")
     swc = files[2][1]
-    theirs = run("membrane_lengths", swc=swc, labels=["dend", "apic"], distances=[0, 200])
     shape = read_cell(files[2][0], swc).morphology
-    n = 4000
-    ids, x = place(candidates(shape, "dend+apic", 0, 200), (np.arange(n) * 0.6180339887) % 1)
-    sections = [shape.sections[i] for i in ids]
-    mine = path_distances(shape)[ids] + x * [s.length for s in sections]
-    edges, half_soma = [0, 50, 100, 150, 205], shape.sections[0].length / 2
-    kind = np.array([s.kind for s in sections])
-    area, length = (np.array(theirs[k]) for k in ("area", "probability"))
     # BMTK counts distance from the end of the soma, we from where the neurite leaves it.
-    distance = np.array(theirs["distance"]) - half_soma
-    found, by_area, by_length = [], [], []
-    for code in (3, APIC):
-        for low, high in zip(edges, edges[1:], strict=False):
-            here = (np.array(theirs["kind"]) == code) & (distance >= low) & (distance < high)
-            found.append(np.mean((kind == code) & (mine >= low) & (mine < high)))
-            by_area.append(area[here].sum())
-            by_length.append(length[here].sum())
-    by_area = np.array(by_area) / np.sum(by_area)
-    print("ours", np.round(found, 3), "area", by_area.round(3), "length", np.round(by_length, 3))
-    assert np.abs(found - by_area).max() < 0.02  # whole segments against exact ends
-    assert np.abs(found - np.array(by_length)).max() > 0.03
-    assert stats.spearmanr(found, by_length).statistic > 0.8
-    assert not np.any(kind == SOMA)
+    shift = shape.sections[0].length / 2
+    ranges = [shift, 200 + shift]
+    theirs = run("segment_choice", swc=swc, labels=["dend", "apic"], distances=ranges, dl=1.0)
+    theirs = {key: np.array(value) for key, value in theirs.items()}
+    n = 4000
+    ids, x = place(candidates(shape, "dend+apic", 0, 200), np.random.default_rng(1).random(n))
+    kind = np.array([shape.sections[i].kind for i in ids])
+    mine = path_distances(shape)[ids] + x * [shape.sections[i].length for i in ids]
+    cells = [(code, low) for code in (DEND, APIC) for low in (0, 50, 100, 150)]
+
+    def shares(kinds, distances, weights):
+        bins = [(kinds == code) & (distances // 50 * 50 == low) for code, low in cells]
+        return np.array([weights[here].sum() for here in bins]) / weights.sum()
+
+    found = shares(kind, np.clip(mine, 0, 199), np.ones(n))
+    away = np.clip(theirs["distance"] - shift, 0, 199)
+    by_area, by_length = (shares(theirs["kind"], away, theirs[k]) for k in ("area", "probability"))
+    print("ours", found.round(3), "area", by_area.round(3), "length", by_length.round(3))
+    used = by_area > 0
+    assert found[~used].sum() == 0
+    assert stats.chisquare(found[used] * n, by_area[used] * n).pvalue > 1e-3
+    assert stats.chisquare(found[used] * n, by_length[used] * n).pvalue < 1e-6
 
 
 def test_shipped_cells_rest_and_fire(run, tmp_path):
