@@ -1,4 +1,5 @@
-"""Random search, fixed seed, for the shipped e-models of V1: ``python bench/fit_cells.py E out.yaml``.
+"""Random search, fixed seed, for the shipped e-models of V1: ``python bench/fit_cells.py E out.yaml``,
+then ``python bench/fit_cells.py spread models/v1`` for the classes.
 
 Six densities, leak, leak reversal and capacitance per family on the stand-in of one class. Targets are
 class features (TARGETS: medians of the Allen fit files of the family, simulated by cell_features.py).
@@ -15,7 +16,7 @@ from cell_features import features
 
 from pipeline import mechanisms
 from pipeline.cells.description import CellDescription
-from pipeline.cells.library import class_parts
+from pipeline.cells.library import cell_classes, class_parts
 from pipeline.cells.morphology import read_morphology
 from pipeline.config.emodel import EModel
 from pipeline.config.schema import OddLength
@@ -124,8 +125,9 @@ def as_yaml(family: str, x: dict[str, float], found: dict[str, float], rounds: i
         f"  assumed: found by bench/fit_cells.py ({rounds} rounds, seed 1) on the parametric stand-in of",
         f"  class {STAND_IN[family]}. Targets (medians of the family's perisomatic Allen models, simulated):",
         f"  {', '.join(f'{k} {v:g}' for k, v in TARGETS[family].items())}.",
-        f"  Reached: {got} (mV, Mohm, ms, nA, Hz/nA). Ra, Ih and the calcium set are hand-chosen;",
-        "  kinetics as cited in mechanisms/allen. Temperature and ion reversals as in the Allen files.",
+        f"  Reached: {got} (mV, Mohm, ms, nA, Hz/nA).",
+        "  Ra, Ih and the calcium set are hand-chosen; kinetics: mechanisms/allen.",
+        "  Temperature and ion reversals as in the Allen files.",
         "passive:",
         "  all:",
         f"    Ra: {model.passive['all'].Ra:g} ohm cm",
@@ -146,6 +148,43 @@ def as_yaml(family: str, x: dict[str, float], found: dict[str, float], rounds: i
     return "\n".join(lines) + "\n"
 
 
+def spread(folder: str) -> None:
+    """Writes one e-model per class: its family's, scaled to the class's stand-in.
+
+    Leak and capacitance by the ratio of membrane areas, channels by that of the somata: total leak,
+    capacitance and conductances stay those of the family's cell.
+    """
+    import yaml
+
+    def areas(name, shapes):
+        sections = read_morphology(class_parts(folder, name, shapes)[1], "stub").sections
+        return sum(s.area for s in sections), sections[0].area
+
+    with tempfile.TemporaryDirectory() as shapes:
+        for name in cell_classes(folder):
+            family = "E" if name[0] == "e" else {"P": "Pvalb", "S": "Sst", "H": "Htr3a"}[name[-1]]
+            path = Path(folder) / "emodels" / f"{family}.yaml"
+            data = yaml.safe_load(path.read_text())
+            whole, soma = (
+                a / b
+                for a, b in zip(areas(STAND_IN[family], shapes), areas(name, shapes), strict=True)
+            )
+            data["name"], data["title"] = name, f"Stand-in for {name} cells"
+            data["source"] = (
+                f"assumed: {family}.yaml scaled to the parametric stand-in of {name} by "
+                f"bench/fit_cells.py: cm and g_pas times {whole:.4g} (ratio of membrane areas), "
+                f"densities times {soma:.4g} (ratio of somata)"
+            )
+            for key in ("cm", "g_pas"):
+                number, unit = data["passive"]["all"][key].split(" ", 1)
+                data["passive"]["all"][key] = f"{float(number) * whole:.4g} {unit}"
+            for values in data["mechanisms"]["soma"].values():
+                if "gbar" in values:
+                    values["gbar"] = float(f"{float(values['gbar']) * soma:.4g}")
+            text = yaml.safe_dump(data, sort_keys=False, width=100)
+            write_text(path.with_name(f"{name}.yaml"), text)
+
+
 def main(family: str, out: str, rounds: int = 60) -> None:
     """Fits one family."""
     mechanisms.load(
@@ -155,4 +194,7 @@ def main(family: str, out: str, rounds: int = 60) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], *map(int, sys.argv[3:4]))
+    if sys.argv[1] == "spread":
+        spread(sys.argv[2])
+    else:
+        main(sys.argv[1], sys.argv[2], *map(int, sys.argv[3:4]))

@@ -99,10 +99,12 @@ def segment_choice(sets, cache, swc, labels, distances, dl):
     shape.set_segment_dl(dl)
     index, probability = shape.find_sections(labels, distances)
     properties = shape.seg_props
+    # Its own areas are those of the section that happens to be accessed (h.area without a section).
+    area = np.array([segment.area() for section in cell.all for segment in section])
     return {
         "kind": properties.type[index].tolist(),
         "distance": properties.dist[index].tolist(),
-        "area": properties.area[index].tolist(),
+        "area": area[index].tolist(),
         "probability": probability.tolist(),
     }
 
