@@ -19,7 +19,8 @@ from pipeline.cells.places import candidates, path_distances, place
 pytest.importorskip("neuron")
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-FOLDER = Path(os.environ.get("SONATINA_DATA", "/work/shared/data")) / "billeh-v1/components"
+DATA = os.environ.get("SONATINA_DATA", ROOT.parent / "shared/data")
+FOLDER = Path(DATA) / "billeh-v1/components"
 PAIRS = {
     "E2/3": ("487661754", "Cux2-CreERT2_Ai14-211772.05.02.01_496085150_m"),
     "E4": ("314642645", "Rorb-IRES2-Cre-D_Ai14-168052.03.02.01_491770140_m"),
