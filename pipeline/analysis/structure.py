@@ -61,9 +61,10 @@ def _measure(paths: CircuitPaths, name: str, emodel: str, suffix: str) -> tuple[
     path = paths.emodels / f"{emodel}.json"
     if not path.is_file():
         raise CircuitError(f"{path}: no such cell type; build the nodes first")
-    whole = read_morphology(paths.morphologies / f"{name}.{suffix}")
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    whole = read_morphology(paths.morphologies / f"{name}.{suffix}", stored.get("axon", "keep"))
     neurites = sum(section.length for section in whole.sections[1:])
-    cell = cell_from_json(json.loads(path.read_text(encoding="utf-8")), whole)
+    cell = cell_from_json(stored, whole)
     cell = reduce_level(cell)
     counts = segment_counts(cell.morphology, cell.discretisation, cell.emodel)
     return len(counts), int(counts.sum()), float(neurites)

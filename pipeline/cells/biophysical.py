@@ -71,6 +71,16 @@ def _insert(sec: Any, section: Section, emodel: EModel) -> None:
     sec.Ra, sec.cm = membrane.Ra, membrane.cm
     sec.insert("pas")
     sec.g_pas, sec.e_pas = membrane.g_pas, membrane.e_pas
+    _insert_mechanisms(sec, section, emodel)
+    for where, reversal in (emodel.reversal or {}).items():
+        for name, value in reversal if in_list(section, where) else ():
+            if value is not None and hasattr(
+                sec(0.5), name
+            ):  # no channel of the ion: nothing to set
+                setattr(sec, name, value)
+
+
+def _insert_mechanisms(sec: Any, section: Section, emodel: EModel) -> None:
     for where, mechanisms in emodel.mechanisms.items():
         if not in_list(section, where):
             continue

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter
 
-from pipeline.cells.morphology import SOMA, Morphology, Section, membrane_of
+from pipeline.cells.morphology import SOMA, Morphology, Section, membrane_of, with_axon
 from pipeline.config.emodel import EModel
-from pipeline.config.schema import Cells, Discretisation, DLambda, FixedLength
+from pipeline.config.schema import Cells, Discretisation, DLambda, FixedLength, OddLength
 
 
 @dataclass(frozen=True)
@@ -28,25 +28,26 @@ class CellDescription:
 
     morphology: Morphology
     emodel: EModel
-    discretisation: FixedLength | DLambda
+    discretisation: FixedLength | OddLength | DLambda
     level: str = "full"
     soma_attach: float = 0.5
 
 
 def cell_type_to_json(emodel: EModel, cells: Cells) -> dict[str, Any]:
     """Returns what a cell type needs besides its morphology, for ``components/emodels``."""
-    return {
-        "emodel": emodel.model_dump(mode="json", by_alias=True),
+    stored = {
+        "emodel": emodel.model_dump(mode="json", by_alias=True, exclude_none=True),
         "discretisation": cells.discretisation.model_dump(mode="json"),
         "level": cells.level,
         "soma_attach": cells.soma_attach,
     }
+    return stored if cells.axon == "keep" else stored | {"axon": cells.axon}
 
 
 def cell_from_json(data: dict[str, Any], morphology: Morphology) -> CellDescription:
-    """Joins a stored cell type with a morphology."""
+    """Joins a stored cell type with a morphology, whose axon becomes what the type says."""
     return CellDescription(
-        morphology=morphology,
+        morphology=with_axon(morphology, data.get("axon", "keep")),
         emodel=EModel.model_validate(data["emodel"]),
         discretisation=TypeAdapter(Discretisation).validate_python(data["discretisation"]),
         level=data["level"],

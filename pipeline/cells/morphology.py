@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from pipeline.config.emodel import EModel, Membrane
-from pipeline.config.schema import DLambda, FixedLength
+from pipeline.config.schema import DLambda, FixedLength, OddLength
 from pipeline.errors import MorphologyError, Problem
 
 SOMA, AXON, DEND, APIC = 1, 2, 3, 4
+STUB_LENGTH, STUB_DIAMETER = 30.0, 1.0
+"""um. Each of the two sections that replace an axon (Gouwens et al. 2018, perisomatic models)."""
+
 _EXPORT = "correct the file, or export it anew"
 _LIST_OF_TYPE = {SOMA: "soma", AXON: "axon", DEND: "dend", APIC: "apic"}
 
@@ -95,8 +98,13 @@ class Segments:
     points: np.ndarray
 
 
-def read_morphology(path: str | Path) -> Morphology:
+def read_morphology(path: str | Path, axon: str = "keep") -> Morphology:
     """Reads SWC, ASC or H5.
+
+    Args:
+        path: The file.
+        axon: keep, none or stub, see ``with_axon``. Pieces of axon that hang on nothing, which some
+            reconstructions have, are an error only where the axon is kept.
 
     Raises:
         MorphologyError: If the file is missing, damaged, has no soma, or a section without length.
@@ -108,10 +116,13 @@ def read_morphology(path: str | Path) -> Morphology:
         raise MorphologyError(Problem(str(path), "no such morphology", "check cells.morphologies"))
     warnings = morphio.WarningHandlerCollector()
     try:
-        raw = morphio.Morphology(str(path), warning_handler=warnings)
+        change = morphio.Option.allow_unifurcated_section_change  # an axon may start on a dendrite
+        raw = morphio.Morphology(str(path), options=change, warning_handler=warnings)
     except (morphio.MorphioError, RuntimeError) as error:
         raise MorphologyError(_unusable(path, str(error))) from None
     loose = [w.warning for w in warnings.get_all() if w.warning.warning() in _loose_ends()]
+    if axon != "keep":
+        loose = [warning for warning in loose if _swc_type(path, warning.line_number) != AXON]
     if len(raw.soma.points) and loose:
         raise MorphologyError([_unusable(path, warning.msg()) for warning in loose])
     if not len(raw.soma.points):
@@ -130,11 +141,54 @@ def read_morphology(path: str | Path) -> Morphology:
             f"{path}, section {index}", "has no length or a diameter that is not positive", _EXPORT
         )
         for index, s in enumerate(sections)
-        if not (s.length > 0 and np.all(s.diameters > 0) and np.all(np.isfinite(s.points)))
+        if (axon == "keep" or s.kind != AXON)
+        and not (s.length > 0 and np.all(s.diameters > 0) and np.all(np.isfinite(s.points)))
     ]
     if problems:
         raise MorphologyError(problems)
-    return Morphology(path.stem, tuple(sections))
+    return with_axon(Morphology(path.stem, tuple(sections)), axon)
+
+
+def with_axon(morphology: Morphology, rule: str) -> Morphology:
+    """Returns the morphology with its axon kept, left out or replaced by a stub.
+
+    Section ids are given anew in the old order; a stub's two sections come last, the first on the
+    soma, the second at the end of the first, 30 um long and 1 um wide each, straight down.
+
+    Args:
+        morphology: The cell as read.
+        rule: keep, none or stub.
+
+    Raises:
+        MorphologyError: If a dendrite hangs on the axon.
+    """
+    if rule == "keep":
+        return morphology
+    new_id = {-1: -1}
+    sections: list[Section] = []
+    for index, section in enumerate(morphology.sections):
+        if section.kind == AXON:
+            continue
+        if section.parent not in new_id:
+            message = f"{section.section_list} section hangs on the axon, which is to go"
+            hint = "choose cells.axon: keep, or correct the types in the file"
+            raise MorphologyError(Problem(f"{morphology.name}, section {index}", message, hint))
+        new_id[index] = len(sections)
+        sections.append(replace(section, parent=new_id[section.parent]))
+    if rule == "stub":
+        start = sections[0].locate(np.array([0.5]))[0]
+        wide = np.array([STUB_DIAMETER, STUB_DIAMETER])
+        for parent in (0, len(sections)):
+            end = start - [0.0, STUB_LENGTH, 0.0]
+            sections.append(Section(AXON, parent, np.stack([start, end]), wide))
+            start = end
+    return Morphology(morphology.name, tuple(sections))
+
+
+def _swc_type(path: Path, line: int) -> int:
+    """The type column of a line of an SWC file; 0 for other formats."""
+    words = path.read_text(encoding="utf-8").splitlines()[line - 1].split()
+    return int(words[1]) if path.suffix.lower() == ".swc" and len(words) == 7 else 0
 
 
 def _loose_ends() -> tuple:
@@ -182,17 +236,20 @@ def membrane_of(emodel: EModel, section: Section) -> Membrane:
 
 
 def segment_counts(
-    morphology: Morphology, rule: FixedLength | DLambda, emodel: EModel
+    morphology: Morphology, rule: FixedLength | OddLength | DLambda, emodel: EModel
 ) -> np.ndarray:
     """Returns nseg per section: int32 [sections]; the soma has one.
 
-    ``fixed_length``: ceil(L / length). ``d_lambda``: the odd number of Hines & Carnevale (2001,
-    Neuroscientist 7:123) at the rule's frequency.
+    ``fixed_length``: ceil(L / length). ``odd_length``: 1 + 2 int(L / (2 length)). ``d_lambda``: the
+    odd number of Hines & Carnevale (2001, Neuroscientist 7:123) at the rule's frequency.
     """
     counts = np.ones(len(morphology.sections), np.int32)
     for index, section in enumerate(morphology.sections[1:], start=1):
         if isinstance(rule, FixedLength):
             counts[index] = max(1, math.ceil(section.length / rule.length))
+            continue
+        if isinstance(rule, OddLength):
+            counts[index] = 1 + 2 * int(section.length / (2 * rule.length))
             continue
         membrane = membrane_of(emodel, section)
         lambdas = electrotonic_length(section, membrane, rule.frequency)

@@ -68,8 +68,8 @@ def _job(
         "cell": cell_type_to_json(emodel, cells),
         "protocol": protocol.model_dump(mode="json"),
         "reference": reference_values(resolved, protocol),
-        "v_init": V_INIT,
-        "celsius": CELSIUS,
+        "v_init": emodel.conditions.v_init if emodel.conditions else V_INIT,
+        "celsius": emodel.conditions.celsius if emodel.conditions else CELSIUS,
         "steady_file": str(paths.analysis(f"clamp_{name}")),
         "traces_file": str(paths.analysis(f"clamp_{name}_traces")),
     }

@@ -23,7 +23,8 @@ def clamp(job: dict) -> dict[str, float]:
     if job["library"]:
         load_library(job["library"])
     protocol = TypeAdapter(Protocol).validate_python(job["protocol"])
-    cell = cell_from_json(job["cell"], read_morphology(job["morphology"]))
+    shape = read_morphology(job["morphology"], job["cell"].get("axon", "keep"))
+    cell = cell_from_json(job["cell"], shape)
     result = run_clamp(cell, protocol, job["v_init"], job["celsius"])
     table = pd.DataFrame({"level": protocol.levels, "steady": result.steady})
     for column, values in job["reference"].items():

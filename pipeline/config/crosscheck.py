@@ -182,6 +182,9 @@ def _check_edges(check: _Check) -> None:
             check.one_of((*path, "target"), edges.target, cells, "node population with cells")
         else:
             tables = [k for k, n in nodes if isinstance(n, TableNodes)]
+            if check.model.cells and check.model.cells.axon != "keep":
+                message = "contacts are placed on whole cells, but cells.axon is not keep"
+                check.report((*path, "kind"), message, "set cells.axon: keep")
             check.one_of((*path, "source"), edges.source, tables, "node population with cells")
             check.one_of((*path, "target"), edges.target, tables, "node population with cells")
             folder = check.file((*path, "connectome_folder"), edges.connectome_folder, folder=True)

@@ -11,6 +11,7 @@ from pipeline.config.problems import schema_problems
 from pipeline.config.quantity import (
     AxialResistance,
     Capacitance,
+    Celsius,
     Density,
     Millivolts,
     Name,
@@ -32,6 +33,20 @@ class Membrane(Strict):
     e_pas: Millivolts
 
 
+class Reversal(Strict):
+    """Reversal potentials of ions in the sections of a list; they hold for the whole run."""
+
+    ena: Millivolts | None = None
+    ek: Millivolts | None = None
+
+
+class Conditions(Strict):
+    """Temperature and start voltage the numbers of an e-model were found with."""
+
+    celsius: Celsius
+    v_init: Millivolts
+
+
 class EModel(Strict):
     """Electrical model: where which mechanisms sit and with which parameters."""
 
@@ -42,6 +57,12 @@ class EModel(Strict):
     passive: dict[SectionList, Membrane] = Field(min_length=1)
     mechanisms: dict[SectionList, dict[Name, dict[Name, float]]] = Field(
         default_factory=dict, description="Section list, mechanism, its parameters."
+    )
+    reversal: dict[SectionList, Reversal] | None = Field(
+        None, description="Reversal potentials of sodium and potassium; default: NEURON's."
+    )
+    conditions: Conditions | None = Field(
+        None, description="Temperature and start of clamp protocols; default: 34 degC, -65 mV."
     )
 
 

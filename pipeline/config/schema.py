@@ -48,7 +48,14 @@ class DLambda(Strict):
     frequency: Hertz = Field(100.0, description="Frequency at which the constant is taken.")
 
 
-Discretisation = Annotated[FixedLength | DLambda, Field(discriminator="rule")]
+class OddLength(Strict):
+    """An odd number of segments: nseg = 1 + 2 int(L / (2 length)), as BMTK's dL."""
+
+    rule: Literal["odd_length"]
+    length: Microns = Field(20.0, description="Segments are at most about twice as long.")
+
+
+Discretisation = Annotated[FixedLength | OddLength | DLambda, Field(discriminator="rule")]
 
 
 class Morphologies(Strict):
@@ -115,6 +122,11 @@ class Cells(Strict):
     emodels: RelativeFile = Field("emodels", description="Folder of e-model YAML files.")
     discretisation: Discretisation = FixedLength()
     soma_attach: Probability = Field(0.5, description="Where on the soma neurites attach, 0 to 1.")
+    axon: Literal["keep", "none", "stub"] = Field(
+        "keep",
+        description="keep: as reconstructed; none: left out; stub: two cylinders of 30 x 1 um "
+        "instead (the rule of the Allen Institute's perisomatic models).",
+    )
     level: Literal["full", "passive", "single_compartment"] = Field(
         "full",
         description="full: as described; passive: channels left out; single_compartment: one "

@@ -1,0 +1,108 @@
+TITLE High-voltage-activated calcium current
+
+COMMENT
+Activation and inactivation by rates; the reversal is the calcium ion's (Nernst).
+
+    ica = gbar m^2 h (v - eca)
+    am = 0.055 (-27 - v) / (exp((-27 - v) / 3.8) - 1)   bm = 0.94 exp((-75 - v) / 17)
+    ah = 0.000457 exp((-13 - v) / 50)                   bh = 0.0065 / (exp((-15 - v) / 28) + 1)
+
+Kinetics:  Reuveni et al. 1993, J Neurosci 13:4609, doi 10.1523/JNEUROSCI.13-11-04609.1993
+Constants: as used by Hay et al. 2011, PLoS Comput Biol 7:e1002107, doi
+           10.1371/journal.pcbi.1002107, and kept by Gouwens et al. 2018, Nat Commun 9:710, doi
+           10.1038/s41467-017-02718-3.
+Units:     ms, mV, mA/cm2; gbar in S/cm2. No temperature dependence.
+Deviations: a series takes the place of am where its denominator is near 0.
+Written from the equations; SPDX-License-Identifier: Apache-2.0
+ENDCOMMENT
+
+NEURON {
+    THREADSAFE
+    SUFFIX Ca_HVA
+    USEION ca READ eca WRITE ica
+    RANGE gbar, g, ica, hinf, htau, minf, mtau
+}
+
+UNITS {
+    (mA) = (milliamp)
+    (mV) = (millivolt)
+    (S) = (siemens)
+}
+
+PARAMETER {
+    gbar = 0 (S/cm2)
+    arm = 0.055 (/ms)
+    vam = -27 (mV)
+    kam = 3.8 (mV)
+    brm = 0.94 (/ms)
+    vbm = -75 (mV)
+    kbm = 17 (mV)
+    arh = 0.000457 (/ms)
+    vah = -13 (mV)
+    kah = 50 (mV)
+    brh = 0.0065 (/ms)
+    vbh = -15 (mV)
+    kbh = 28 (mV)
+}
+
+ASSIGNED {
+    v (mV)
+    eca (mV)
+    ica (mA/cm2)
+    g (S/cm2)
+    hinf
+    htau (ms)
+    minf
+    mtau (ms)
+}
+
+STATE {
+    m
+    h
+}
+
+BREAKPOINT {
+    SOLVE states METHOD cnexp
+    g = gbar * m * m * h
+    ica = g * (v - eca)
+}
+
+INITIAL {
+    rates(v)
+    m = minf
+    h = hinf
+}
+
+DERIVATIVE states {
+    rates(v)
+    m' = (minf - m) / mtau
+    h' = (hinf - h) / htau
+}
+
+PROCEDURE rates(v (mV)) {
+    LOCAL a, b
+UNITSOFF
+    a = arm * vtrap(vam - v, kam)
+    b = brm * exp((vbm - v) / kbm)
+    mtau = 1 / (a + b)
+    minf = a / (a + b)
+    a = arh * exp((vah - v) / kah)
+    b = brh * sig((v - vbh) / kbh)
+    htau = 1 / (a + b)
+    hinf = a / (a + b)
+UNITSON
+}
+
+FUNCTION sig(x) {
+    sig = 1 / (1 + exp(-x))
+}
+
+FUNCTION vtrap(x, y) {
+    LOCAL z
+    z = x / y
+    IF (fabs(z) < 1e-4) {
+        vtrap = y * (1 - z / 2 + z * z / 12)
+    } ELSE {
+        vtrap = x / (exp(z) - 1)
+    }
+}
