@@ -224,10 +224,31 @@ def simulate(options: argparse.Namespace) -> None:
             continue
         figures = run_simulation(resolved, name, paths, ranks=options.ranks, launcher=options.mpi)
         seconds = resolved.model.simulation[name].duration / 1000
+        kind = "ranks" if "ranks" in figures else "threads"
+        workers = f"{figures[kind]:.0f} {kind}"
         print(
             f"{paths.simulation(name)}  {figures['run_s']:.1f} s for {seconds:g} s on "
-            f"{figures['ranks']:.0f} ranks ({figures['run_s'] / seconds:.2f} s per simulated second)"
+            f"{workers} ({figures['run_s'] / seconds:.2f} s per simulated second)"
         )
+
+
+def tune(options: argparse.Namespace) -> None:
+    """Search gains of weights that bring classes to their target rates."""
+    from pipeline.runtime import write_text
+    from pipeline.tuning.stage import run_tuning
+
+    resolved, paths = _open_stage(options)
+    for name in _chosen(options.name, list(resolved.model.tuning), "tuning"):
+        figures = run_tuning(resolved, name, paths)
+        written = paths.tuning(name) / "gains.csv"
+        print(
+            f"{written}  {figures['inside']:.0f} classes within both quartile ranges, "
+            f"score {figures['score']:.2f}, after {figures['evaluations']:.0f} simulations"
+        )
+        if options.save:
+            table = resolved.path(resolved.model.tuning[name].table)
+            write_text(table, written.read_text(encoding="utf-8"))
+            print(f"wrote {table}")
 
 
 def analyse(options: argparse.Namespace) -> None:

@@ -31,6 +31,7 @@ from pipeline.config.quantity import (
 from pipeline.config.rules import RuleEdges
 from pipeline.config.simulation import Simulation
 from pipeline.config.stimuli import Stimulus
+from pipeline.config.tuning import Tuning
 
 
 class FixedLength(Strict):
@@ -308,6 +309,7 @@ class Model(Strict):
     )
     stimuli: dict[Name, Stimulus] = Field(default_factory=dict)
     simulation: dict[Name, Simulation] = Field(default_factory=dict)
+    tuning: dict[Name, Tuning] = Field(default_factory=dict)
     analysis: Analysis = Analysis()
     report: Report = Report()
     reference: RelativeFile | None = Field(None, description="Published values with tolerance.")

@@ -132,6 +132,9 @@ class Simulation(Strict):
     threads: int = Field(2, ge=1, le=1024, description="Of NEST; results do not depend on it.")
     spike_threshold: Millivolts = -20.0
     inputs: dict[Name, Input] = Field(default_factory=dict)
+    rate_limit: Hertz | None = Field(
+        None, description="A mean rate of all cells above it ends the run as runaway."
+    )
     gains: list[Gain] = Field(
         default_factory=list, description="Factors of weights; where several fit they multiply."
     )

@@ -73,7 +73,7 @@ def run(plan: Plan) -> dict[str, float]:
     ]
     pc.setup_transfer()
     built = time.perf_counter()
-    _advance(h, pc, plan, network, recorders)
+    _advance(h, pc, plan, network, recorders, spikes[0])
     _gather_spikes(pc, plan, network, spikes)
     ended = time.perf_counter()
     segments = sum(segment_count(cell.hobj) for cell in _cells(network).values())
@@ -276,7 +276,7 @@ def _record_cells(plan: Plan, network, report) -> dict[int, Any]:
     return {c.node_id: c.hobj for c in _cells(network).values() if c.node_id in wanted}
 
 
-def _advance(h, pc, plan: Plan, network, recorders: list[Recorder]) -> None:
+def _advance(h, pc, plan: Plan, network, recorders: list[Recorder], spikes) -> None:
     h.dt, h.steps_per_ms = plan.dt, 1.0 / plan.dt
     h.celsius = plan.config["conditions"]["celsius"]
     pc.set_maxstep(10)
@@ -284,11 +284,17 @@ def _advance(h, pc, plan: Plan, network, recorders: list[Recorder]) -> None:
     width = sum(recorder.width for recorder in recorders)
     fit = max(1, BLOCK_BYTES // (8 * max(1, width)))
     block = int(pc.allreduce(float(min(fit, max(1, plan.steps // 50))), 3))
+    everyone, before = pc.allreduce(float(len(_cells(network))), 1), 0.0
     with progress(total=plan.duration, label="simulate", unit="ms") as bar:
         for start in range(0, plan.steps, block):
             stop = min(start + block, plan.steps)
             pc.psolve(stop * plan.dt)
             _stop_on_nonfinite(pc, network, stop * plan.dt)
+            if plan.config["run"].get("rate_limit"):
+                fired = pc.allreduce(float(spikes.size()), 1)
+                span = (stop - start) * plan.dt
+                plan.stop_runaway((fired - before) / everyone, span, stop * plan.dt)
+                before = fired
             for recorder in recorders:
                 recorder.flush(pc, last=stop == plan.steps)
             bar.update((stop - start) * plan.dt)

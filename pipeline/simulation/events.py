@@ -62,7 +62,7 @@ def connect(plan: Plan, network: Any, names: list[str], cells: dict[int, Any]) -
         if source not in spikes and _is_virtual(network, source):
             continue
         gains = [g for g in plan.config.get("gains", []) if g["population"] == name]
-        reader = EdgeReader(plan.paths, name, ends[name], gains)
+        reader = EdgeReader(plan.paths, name, ends[name], gains, plan.dt)
         if not reader.silent:
             _connect_population(plan, network, pc, name, source, reader, cells, wired)
     for population, entry in spikes.items():

@@ -13,7 +13,7 @@ import pandas as pd
 from pipeline.config.load import Resolved
 from pipeline.config.simulation import PoissonInput, Simulation, SpikeInput
 from pipeline.config.tables import read_csv
-from pipeline.errors import ConfigError, Problem
+from pipeline.errors import ConfigError, Problem, SimulationError
 from pipeline.runtime import write_json
 from pipeline.simulation.inputs import write_input, write_trains
 from pipeline.sonata.layout import CHEMICAL, CircuitPaths, edge_population_name
@@ -55,6 +55,23 @@ class Plan:
     def folder(self) -> Path:
         """Folder of the run's files."""
         return self.paths.simulation(self.name)
+
+    def stop_runaway(self, spikes: float, span: float, now: float) -> None:
+        """Ends a run whose cells fire more than its rate limit.
+
+        Args:
+            spikes: Mean number of spikes of a cell within the last ``span`` ms.
+            span: ms.
+            now: Time of the run, ms.
+
+        Raises:
+            SimulationError: If they do.
+        """
+        limit = self.config["run"].get("rate_limit")
+        rate = spikes / span * 1000.0
+        if limit and rate > limit:
+            message = f"runaway: mean rate {rate:.0f} Hz by {now:g} ms; the limit is {limit:g} Hz"
+            raise SimulationError(Problem(self.name, message, "lower excitatory weights"))
 
 
 def write_plan(resolved: Resolved, name: str, paths: CircuitPaths) -> Path:
@@ -103,6 +120,7 @@ def write_plan(resolved: Resolved, name: str, paths: CircuitPaths) -> Path:
             "random_seed": resolved.model.seed,
             "spike_threshold": simulation.spike_threshold,
             "n_thread": simulation.threads,
+            "rate_limit": simulation.rate_limit,
         },
         "conditions": {"v_init": simulation.v_init, "celsius": simulation.celsius},
         "inputs": inputs,

@@ -87,7 +87,7 @@ def run(plan: Plan) -> dict[str, float]:
     recorders = [_watch(nest, plan, first, key) for key in plan.config["reports"]]
     detectors = {name: _watch_spikes(nest, ids) for name, ids in first.items()}
     built = time.perf_counter()
-    _advance(nest, simulator, plan, first)
+    _advance(nest, simulator, plan, first, detectors)
     ended = time.perf_counter()
     spikes = _write_spikes(plan, first, detectors)
     for recorder in recorders:
@@ -184,7 +184,7 @@ def _connect(nest, plan: Plan, cells: dict, generators: dict) -> int:
             log.warning("edges %s: no input gives spikes to %r; left out", name, ends[0])
             continue
         gains = [g for g in plan.config.get("gains", []) if g["population"] == name]
-        reader = EdgeReader(plan.paths, name, ends, gains)
+        reader = EdgeReader(plan.paths, name, ends, gains, plan.dt)
         if reader.silent:
             continue
         ports = receptor_ports(plan.paths, name, reader.types)
@@ -293,16 +293,20 @@ def _watch_spikes(nest, ids: np.ndarray):
     return recorder
 
 
-def _advance(nest, simulator, plan: Plan, cells: dict[str, np.ndarray]) -> None:
+def _advance(nest, simulator, plan: Plan, cells: dict[str, np.ndarray], detectors) -> None:
     if lead := _lead(plan):
         _require_rest(nest, plan, cells)
         simulator.run(lead * plan.dt)
-    piece = round(SLICE_MS / plan.dt)
+    piece, before = round(SLICE_MS / plan.dt), 0
     with progress(total=plan.duration, label="simulate", unit="ms") as bar:
         for start in range(0, plan.steps, piece):
             steps = min(piece, plan.steps - start)
             simulator.run(steps * plan.dt)
             bar.update(steps * plan.dt)
+            fired = sum(recorder.n_events for recorder in detectors.values())
+            count = sum(map(len, cells.values()))
+            plan.stop_runaway((fired - before) / count, steps * plan.dt, (start + steps) * plan.dt)
+            before = fired
 
 
 def _require_rest(nest, plan: Plan, cells: dict[str, np.ndarray]) -> None:

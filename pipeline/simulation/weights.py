@@ -49,6 +49,7 @@ class EdgeReader:
         population: Edge population.
         ends: Its source and target node population.
         gains: Entries of the run's ``gains`` that concern this population.
+        dt: Time step, ms; delays go to the nearest step, at least one. None leaves them.
 
     Raises:
         CircuitError: If types or node sets are missing.
@@ -60,11 +61,13 @@ class EdgeReader:
         population: str,
         ends: tuple[str, str],
         gains: list[dict] | None = None,
+        dt: float | None = None,
     ):
         self.types = read_types(paths.edge_types(population))
         self._file = str(paths.edges(population))
         self._codes = [np.zeros(_count(paths, end), np.int64) for end in ends]
         self._factors = np.ones((1, 1))
+        self._dt = dt
         for gain in gains or []:
             self._add(paths, ends, gain)
 
@@ -106,6 +109,8 @@ class EdgeReader:
         types = block["edge_type_id"].astype(np.int64)
         weight = self._column(block, "syn_weight", types) * self._column(block, "nsyns", types, 1.0)
         delays = self._column(block, "delay", types)
+        if self._dt:
+            delays = np.maximum(np.floor(delays / self._dt + 0.5), 1.0) * self._dt
         factors = self._factors[self._codes[0][sources], self._codes[1][targets]]
         kept = factors != 0
         weights = round_weights(weight * factors)

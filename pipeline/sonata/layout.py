@@ -197,6 +197,9 @@ class CircuitPaths:
     def stimulus_rates(self, name: str) -> Path:
         return self.stimulus(name) / "rates.h5"
 
+    def tuning(self, name: str) -> Path:
+        return self.root / "tuning" / name
+
     def analysis(self, name: str) -> Path:
         return self.root / "analysis" / f"{name}.csv"
 

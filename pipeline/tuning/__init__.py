@@ -1,0 +1,1 @@
+"""Searches gains of weights that bring classes to target rates."""
