@@ -13,6 +13,7 @@ from pipeline.analysis.reference import COLUMNS, counts
 from pipeline.config.load import Resolved
 from pipeline.config.yaml_lines import dotted
 from pipeline.report import provenance
+from pipeline.report.activity import layer_rows, response_figures, response_rows, source_rows
 from pipeline.report.anatomy import viewer_data
 from pipeline.report.figures import Tables, activity_figures, circuit_figures, clamp_figures
 from pipeline.report.rules import (
@@ -85,13 +86,17 @@ def page_content(resolved: Resolved, paths: CircuitPaths, origin: dict[str, Any]
         "viewer": _viewer(tables),
         "circuit_counts": _circuit_counts(tables),
         "clamps": clamp_figures(tables),
-        "activity": activity_figures(tables),
+        "activity": [*response_figures(tables), *activity_figures(tables)],
+        "responses": response_rows(tables),
+        "layers": layer_rows(tables),
+        "sources": source_rows(tables),
         "costs": costs(paths),
         "runs": _runs(resolved, paths),
         "origin": origin,
         "mechanisms": _json(paths.mechanisms),
         "config": config_rows(resolved),
-        "tables": {name: tables.link(name) for name in ("metrics", "verdicts", "cells", "populations")
+        "tables": {name: tables.link(name) for name in ("metrics", "verdicts", "cells", "populations", "responses",
+                                "responses_similarity", "responses_rhythm")
                    if paths.analysis(name).is_file()},
         "commands": {stage: tables.command(stage) for stage in ("analyse", "report")},
     }  # fmt: skip
