@@ -254,12 +254,16 @@ def raster(
 
 
 def thin_cells(cells: pd.DataFrame) -> pd.DataFrame:
-    """Every k-th cell of each class, all classes present, in the order given."""
+    """Every k-th cell of each class, in the order given; shares as the roots of the sizes.
+
+    With equal shares of all cells the rare classes would be too thin to see.
+    """
     if len(cells) <= MOST_ROWS:
         return cells
+    sizes = np.sqrt(cells.groupby("class", sort=False).size())
     kept = []
-    for _, part in cells.groupby("class", sort=False):
-        share = max(LEAST_ROWS, math.floor(MOST_ROWS * len(part) / len(cells)))
+    for name, part in cells.groupby("class", sort=False):
+        share = max(LEAST_ROWS, math.floor(MOST_ROWS * sizes[name] / sizes.sum()))
         places = np.linspace(0, len(part) - 1, min(share, len(part))).round().astype(np.int64)
         kept.append(part.iloc[np.unique(places)])
     return pd.concat(kept)

@@ -117,13 +117,13 @@ def summarise(cells: pd.DataFrame) -> pd.DataFrame:
 
 def similarity(ours: np.ndarray, recorded: np.ndarray) -> float:
     """1 - two-sample Kolmogorov-Smirnov distance of the finite values; NaN when a side has none."""
-    from scipy.stats import ks_2samp
-
     ours, recorded = (np.asarray(v, np.float64) for v in (ours, recorded))
     ours, recorded = ours[np.isfinite(ours)], recorded[np.isfinite(recorded)]
     if not len(ours) or not len(recorded):
         return float("nan")
-    return float(1.0 - ks_2samp(ours, recorded, method="asymp").statistic)
+    places = np.concatenate([ours, recorded])
+    mine, theirs = (np.searchsorted(np.sort(v), places, "right") / len(v) for v in (ours, recorded))
+    return float(1.0 - np.max(np.abs(mine - theirs)))
 
 
 def similarity_bounds(

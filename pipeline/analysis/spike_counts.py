@@ -52,7 +52,8 @@ class Counts:
     Attributes:
         spontaneous: int64 [cells]. Spikes in all spontaneous windows.
         evoked: int64 [cells, conditions]. Spikes in all evoked windows of a condition.
-        course: int32 [groups, trials, bins]. Spikes of a group of cells by time of the trial.
+        course: int32 [groups, trials, bins]. Spikes of a group of cells by time of the trial, up to
+            the end of the shortest.
         intervals: float64 [cells, 3]. Number, sum (ms) and sum of squares (ms2) of the intervals
             between successive spikes of a cell within one evoked window.
         spikes: Spikes of the counted cells in the whole run.
@@ -211,7 +212,7 @@ def count_spikes(
     Raises:
         CircuitError: For spikes of nodes that the population does not have.
     """
-    n, last = int((rows >= 0).sum()), max(config.evoked[1], config.spontaneous[1])
+    n, last = int((rows >= 0).sum()), float((trials.stop - trials.start).min())
     bins = int(np.ceil(last / BIN))
     kinds, shown = int(groups.max(initial=-1)) + 1, len(trials.start)
     spontaneous, evoked = np.zeros(n, np.int64), np.zeros(n * len(trials.conditions), np.int64)

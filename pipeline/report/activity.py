@@ -106,7 +106,9 @@ def response_rows(tables: Tables) -> list[dict[str, Any]]:
     rows = []
     for line in rhythm[rhythm["by"] == "class"].to_dict("records"):
         name = line["name"]
-        row: dict[str, Any] = {key: line[key] for key in ("name", "cells", "silent", "isi_cv", "fano")}
+        row: dict[str, Any] = {
+            key: line[key] for key in ("name", "cells", "silent", "isi_cv", "fano")
+        }
         for quantity in (*_RATES, *_TUNING):
             row[quantity] = medians.get(("ours", name, quantity))
             row[f"{quantity}_recorded"] = medians.get(("recorded", name, quantity))
@@ -135,5 +137,7 @@ def source_rows(tables: Tables) -> list[dict[str, Any]]:
     for run, simulation in tables.resolved.model.simulation.items():
         for key in simulation.inputs:
             for row in tables[f"sources_{run}_{key}"].to_dict("records"):
-                rows.append({"run": run, "input": key, "link": tables.link(f"sources_{run}_{key}")} | row)
+                rows.append(
+                    {"run": run, "input": key, "link": tables.link(f"sources_{run}_{key}")} | row
+                )
     return rows

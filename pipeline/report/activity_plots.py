@@ -43,8 +43,11 @@ def draw_raster(
         layer = cells["layer"].astype(str).to_numpy()
         for rows in places[1:]:
             new = layer[rows[0]] != layer[rows[0] - 1]
-            top.axhline(rows[0] - 0.5, color="#8a93a3" if new else "#dde2ea", linewidth=0.7, zorder=0)
-        top.set_yticks([float(rows.mean()) for rows in places], classes)
+            top.axhline(
+                rows[0] - 0.5, color="#8a93a3" if new else "#dde2ea", linewidth=0.7, zorder=0
+            )
+        middles = spread([float(rows.mean()) for rows in places], len(cells) / 34)
+        top.set_yticks(middles, classes)
         for label, name in zip(top.get_yticklabels(), classes, strict=True):
             label.set_color(colours[name])
             label.set_fontsize(7.5 if len(classes) > 10 else 8.5)
@@ -61,12 +64,24 @@ def draw_raster(
         return encode(figure, "svg", max(150, dpi))
 
 
+def spread(places: list[float], gap: float) -> list[float]:
+    """Moves rising places of labels down, then back up, until neighbours are ``gap`` apart."""
+    moved = list(places)
+    for index in range(1, len(moved)):
+        moved[index] = max(moved[index], moved[index - 1] + gap)
+    limit = max(places, default=0.0) + gap / 4
+    for index in reversed(range(len(moved))):
+        moved[index] = min(moved[index], limit)
+        limit = moved[index] - gap
+    return moved
+
+
 def _lines(ax, course: pd.DataFrame) -> None:
     names = [name for name in course.columns if name.startswith("layer:")]
     for name, colour in zip(names, _cycle(len(names)), strict=True):
         ax.plot(course["time_ms"], course[name], color=colour, linewidth=0.9, label=name[6:])
     ax.set_ylabel("Hz per cell")
-    ax.set_ylim(bottom=0)
+    ax.set_ylim(0, 1.3 * max(float(course[names].max().max()), 1e-3))
     ax.set_title("mean rate of each layer, all trials")
     ax.legend(ncols=len(names), loc="upper right", fontsize=7, handlelength=1.2)
 
@@ -103,7 +118,9 @@ def draw_boxes(table: pd.DataFrame, quantities: Sequence[str], dpi: int) -> str:
             ax.grid(axis="y", color="#eef1f6", linewidth=0.7)
             ax.set_axisbelow(True)
         axes[-1].set_xticks(range(len(classes)), classes)
-        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=4)
+        labels = [reversed(ax.get_legend_handles_labels()) for ax in axes]
+        found = {label: handle for pair in labels for label, handle in zip(*pair, strict=True)}
+        figure.legend(found.values(), found.keys(), loc="outside upper right", ncols=4)
         return encode(figure, "svg", dpi)
 
 
@@ -151,5 +168,5 @@ def draw_spectra(table: pd.DataFrame, dpi: int) -> str:
         ax.margins(x=0)
         ax.text(31, 0.98, "gamma, 30 to 80 Hz", transform=ax.get_xaxis_transform(), va="top",
                 fontsize=7.5, color="#4a5363")  # fmt: skip
-        ax.legend(loc="upper right")
+        figure.legend(loc="outside right upper")
         return encode(figure, "svg", dpi)
