@@ -105,9 +105,9 @@ def read_units(path: Path, recorded: pd.DataFrame) -> pd.DataFrame:
         ConfigError: If a column is missing.
     """
     try:
-        table = pd.read_csv(path, sep=r"\s+|,", engine="python", quotechar='"')
-        if "cell_type" not in table:
-            table = pd.read_csv(path, sep=" ")
+        with open(path, encoding="utf-8") as handle:
+            separator = "," if "," in handle.readline() else " "
+        table = pd.read_csv(path, sep=separator)
     except (OSError, ValueError) as error:
         raise ConfigError(Problem(str(path), f"no table of units: {error}")) from None
     missing = [name for name in ("cell_type", *_UNIT_COLUMNS.values()) if name not in table]
@@ -122,7 +122,11 @@ def read_units(path: Path, recorded: pd.DataFrame) -> pd.DataFrame:
         key: pd.to_numeric(table[name], errors="coerce") for key, name in _UNIT_COLUMNS.items()
     }
     units = pd.DataFrame({"class": table["cell_type"].map(names)} | columns)
-    return units.dropna(subset="class").reset_index(drop=True)
+    units = units.dropna(subset="class").reset_index(drop=True)
+    if units.empty:
+        known = ", ".join(dict.fromkeys(recorded["recorded_as"]))
+        raise ConfigError(Problem(str(path), "no cell_type is known", f"known: {known}"))
+    return units
 
 
 def similarities(cells: pd.DataFrame, targets: Targets) -> pd.DataFrame:

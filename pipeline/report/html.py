@@ -28,6 +28,10 @@ from pipeline.runtime import write_json, write_text
 from pipeline.sonata.layout import CircuitPaths
 
 STAGE_ORDER = ("compile", "cells", "nodes", "edges", "circuit", "simulate", "analyse", "report")
+_LINKED = (
+    "metrics", "verdicts", "cells", "populations", "responses", "responses_similarity",
+    "responses_rhythm",
+)  # fmt: skip
 
 
 def run_report(resolved: Resolved, paths: CircuitPaths) -> Path:
@@ -95,9 +99,7 @@ def page_content(resolved: Resolved, paths: CircuitPaths, origin: dict[str, Any]
         "origin": origin,
         "mechanisms": _json(paths.mechanisms),
         "config": config_rows(resolved),
-        "tables": {name: tables.link(name) for name in ("metrics", "verdicts", "cells", "populations", "responses",
-                                "responses_similarity", "responses_rhythm")
-                   if paths.analysis(name).is_file()},
+        "tables": {name: tables.link(name) for name in _LINKED if paths.analysis(name).is_file()},
         "commands": {stage: tables.command(stage) for stage in ("analyse", "report")},
     }  # fmt: skip
 
