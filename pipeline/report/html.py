@@ -56,8 +56,8 @@ def run_report(resolved: Resolved, paths: CircuitPaths) -> Path:
     return paths.report_page
 
 
-def render(content: dict[str, Any]) -> str:
-    """Fills the template; every value is escaped."""
+def render(content: dict[str, Any], template: str = "template.html.j2") -> str:
+    """Fills a template; every value is escaped."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -68,7 +68,7 @@ def render(content: dict[str, Any]) -> str:
         lstrip_blocks=True,
     )
     environment.filters["number"] = number
-    return environment.get_template("template.html.j2").render(content)
+    return environment.get_template(template).render(content)
 
 
 def page_content(resolved: Resolved, paths: CircuitPaths, origin: dict[str, Any]) -> dict[str, Any]:
