@@ -125,7 +125,7 @@ def _spectra(sides: Sequence[Side], link: str) -> Figure:
     layers = list(dict.fromkeys(str(name) for side in sides for name in side.spectra["layer"]))
     with style():
         figure = new_figure(WIDE, 2.3 * -(-len(layers) // 2))
-        axes = figure.subplots(-(-len(layers) // 2), 2, sharex=True, squeeze=False).ravel()
+        axes = figure.subplots(-(-len(layers) // 2), 2, sharey=True, squeeze=False).ravel()
         for ax, layer in zip(axes, layers, strict=False):
             for k, side in enumerate(sides):
                 part = side.spectra[side.spectra["layer"].astype(str) == layer]

@@ -198,6 +198,27 @@ def test_wrong_rates_fail_and_the_report_says_so(made, tmp_path):
     assert "All 120 cells" in page and "the recorded quartiles" in page
 
 
+def test_units_one_by_one_give_exact_similarities(tmp_path):
+    paths = write_circuit(tmp_path / "circuit")
+    rng = np.random.default_rng(9)
+    head = "DSI OSI max_mean_rate(Hz) Ave_Rate(Hz) cell_type Spont_Rate(Hz)"
+    osi = rng.random(50)
+    rows = [f'{rng.random()} {value} 3 2 "e2" 1' for value in osi] + ['"" "" 1 1 "i2P" 2']
+    write_text(tmp_path / "units.csv", "\n".join([head, *rows]) + "\n")
+    resolved = write_model(tmp_path / "model", extra=f"units: {tmp_path / 'units.csv'}")
+    run_analysis(resolved, paths)
+    near = pd.read_csv(paths.analysis("responses_similarity")).set_index(["class", "quantity"])
+    cells = pd.read_csv(paths.analysis("responses_cells"))
+    ours = cells.loc[cells["class"] == "e2", "osi"].dropna()
+    exact = 1 - ks_2samp(ours, osi, method="asymp").statistic
+    assert near.loc[("e2", "osi"), "least"] == pytest.approx(exact, abs=1e-6)
+    assert near.loc[("e2", "osi"), "largest"] == near.loc[("e2", "osi"), "least"]
+    assert near.loc[("i2P", "osi")][["least", "largest"]].isna().all()
+    write_text(tmp_path / "units.csv", "a b\n1 2\n")
+    with pytest.raises(ConfigError, match="no column 'cell_type'"):
+        run_analysis(resolved, paths)
+
+
 def test_equal_spikes_give_equal_bytes_whatever_the_block(made, tmp_path, monkeypatch):
     resolved, paths, _ = made
     again = tmp_path / "again"
