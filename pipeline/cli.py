@@ -108,6 +108,19 @@ def build_parser() -> argparse.ArgumentParser:
     diff.add_argument("second", metavar="B", type=Path, help="the other one")
     diff.add_argument("--most", type=_positive, default=5, help="differing edges to show")
     diff.add_argument("--json", action="store_true", help="print JSON instead of text")
+    compare = verb(
+        "compare",
+        commands.compare,
+        "compare circuits/v1/small circuits/v1/no_recurrent --out c.html",
+    )
+    compare.add_argument(
+        "folders", metavar="CIRCUIT", type=Path, nargs="+", help="analysed circuits"
+    )
+    compare.add_argument("--out", type=Path, required=True, help="page to write; a CSV goes beside")
+    compare.add_argument(
+        "--seeds", action="store_true", help="one model with several seeds: mean, sd"
+    )
+    compare.add_argument("--expected", type=Path, help="CSV of expected directions of change")
     tables = verb("import", commands.import_source, "import c302 c302-0.12.1.whl models/worm")
     tables.add_argument("source", choices=["c302", "cect", "glif"])
     tables.add_argument(

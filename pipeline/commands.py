@@ -301,6 +301,13 @@ def diff(options: argparse.Namespace) -> int:
     return 0 if found["equal"] else 1
 
 
+def compare(options: argparse.Namespace) -> None:
+    """Put the activity of several analysed circuits side by side on one page."""
+    from pipeline.report.compare import run_compare
+
+    print(run_compare(options.folders, options.out, seeds=options.seeds, expected=options.expected))
+
+
 def import_source(options: argparse.Namespace) -> None:
     """Convert an outside package's data into the tables of a model."""
     from pipeline.config.tables import read_csv

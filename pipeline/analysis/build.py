@@ -14,12 +14,14 @@ from pipeline.analysis.circuit import read_cells, read_edge_sets
 from pipeline.analysis.clamp import clamp_metrics
 from pipeline.analysis.populations import analyse_populations
 from pipeline.analysis.reference import COLUMNS, verdict_table
+from pipeline.analysis.response_tables import analyse_responses
 from pipeline.analysis.rules import analyse_rules
+from pipeline.analysis.sources import input_rates
 from pipeline.analysis.structure import Metric
 from pipeline.config.load import Resolved
 from pipeline.config.reference import read_reference
 from pipeline.config.rules import RuleEdges
-from pipeline.config.simulation import Simulation
+from pipeline.config.simulation import PoissonInput, Simulation, SpikeInput
 from pipeline.runtime import write_text
 from pipeline.sonata.layout import CircuitPaths
 from pipeline.sonata.reports import read_report
@@ -57,6 +59,10 @@ def run_analysis(resolved: Resolved, paths: CircuitPaths) -> pd.DataFrame:
         if len(columns) and len(table):
             table = table.merge(columns, "left", ["population", "node_id"])
     metrics += _correlation(resolved, paths, cells)
+    responses = analyse_responses(resolved, paths)
+    metrics += responses.metrics
+    for key, found in responses.tables.items():
+        _write(paths.analysis(key), found)
     if len(table.columns):
         _write(paths.analysis("cells"), table)
     frame = pd.DataFrame(metrics, columns=["metric", "value", "unit"])
@@ -66,6 +72,9 @@ def run_analysis(resolved: Resolved, paths: CircuitPaths) -> pd.DataFrame:
         reference, _ = read_reference(resolved.path(resolved.model.reference))
         values = {name: value for name, value, _ in metrics}
         verdicts = verdict_table(reference, values, resolved.tree)
+    if len(responses.verdicts):
+        both = [frame for frame in (verdicts, responses.verdicts) if len(frame)]
+        verdicts = pd.concat(both, ignore_index=True)
     _write(paths.analysis("verdicts"), verdicts)
     return verdicts
 
@@ -139,7 +148,11 @@ def _simulation(
         _write(paths.analysis(f"voltage_{name}_{record}"), thinned)
     for key, stimulus in simulation.inputs.items():
         path = paths.simulation(name) / f"input_{key}.h5"
-        if path.is_file():
+        if isinstance(stimulus, SpikeInput | PoissonInput):
+            rates = input_rates(resolved, paths, name, key)
+            if rates is not None:
+                _write(paths.analysis(f"sources_{name}_{key}"), rates)
+        elif path.is_file():
             population = activity.population_of(resolved, stimulus.nodes)
             report = read_report(path, population)
             names = _names(cells, population, report.node_ids)

@@ -247,6 +247,7 @@ def _check_analysis(check: _Check) -> None:
     model = check.model
     if model.reference:
         check.file(("reference",), model.reference)
+    _check_responses(check)
     correlation = model.analysis.correlation
     if correlation is None:
         return
@@ -258,3 +259,24 @@ def _check_analysis(check: _Check) -> None:
     simulation = model.simulation.get(correlation.simulation)
     if simulation:
         check.one_of((*path, "record"), correlation.record, list(simulation.record), "record")
+
+
+def _check_responses(check: _Check) -> None:
+    responses, path = check.model.analysis.responses, ("analysis", "responses")
+    if responses is None:
+        return
+    for key in ("recorded", "published_model", "units"):
+        if file := getattr(responses, key):
+            check.file((*path, key), file)
+    check.one_of((*path, "nodes"), responses.nodes, check.node_sets, "node population or set")
+    if is_virtual(check.model.nodes.get(responses.nodes)):
+        message = f"{responses.nodes!r} are virtual nodes, which do not respond"
+        check.report((*path, "nodes"), message, "name a population with cells")
+    known = list(check.model.simulation)
+    check.one_of((*path, "simulation"), responses.simulation, known, "simulation")
+    run = check.model.simulation.get(responses.simulation)
+    if run and responses.stimulus is None:
+        shown = [i for i in run.inputs.values() if isinstance(i, SpikeInput) and i.stimulus]
+        if len(shown) != 1:
+            message = f"{len(shown)} inputs of run {responses.simulation!r} show a stimulus"
+            check.report((*path, "simulation"), message, "say which: key stimulus")

@@ -28,6 +28,7 @@ from pipeline.config.quantity import (
     Text,
     TimeStep,
 )
+from pipeline.config.responses import Responses
 from pipeline.config.rules import RuleEdges
 from pipeline.config.simulation import Simulation
 from pipeline.config.stimuli import Stimulus
@@ -271,6 +272,7 @@ class Analysis(Strict):
     """What is computed from circuit and simulations."""
 
     correlation: Correlation | None = None
+    responses: Responses | None = None
 
 
 class Report(Strict):

@@ -124,6 +124,8 @@ def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
     if stage == "analyse":
         correlation = model.analysis.correlation
         named = [model.reference, correlation.reference if correlation else None]
+        if responses := model.analysis.responses:
+            named += [responses.recorded, responses.published_model, responses.units]
         return [resolved.path(path) for path in named if path]
     return []
 

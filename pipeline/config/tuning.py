@@ -38,6 +38,7 @@ class Tuning(Strict):
         10, ge=0, le=1000, description="First evaluations that show only some trials."
     )
     screening_trials: int = Field(2, ge=1)
+    trials: int | None = Field(None, ge=1, description="Trials of the others; default: all.")
     evaluations: int = Field(24, ge=1, le=10_000)
     step: float = Field(0.12, gt=0, le=1, description="First step of a factor's logarithm.")
     largest: float = Field(10.0, gt=1, description="Factors stay between 1/largest and largest.")

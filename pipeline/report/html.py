@@ -13,6 +13,7 @@ from pipeline.analysis.reference import COLUMNS, counts
 from pipeline.config.load import Resolved
 from pipeline.config.yaml_lines import dotted
 from pipeline.report import provenance
+from pipeline.report.activity import layer_rows, response_figures, response_rows, source_rows
 from pipeline.report.anatomy import viewer_data
 from pipeline.report.figures import Tables, activity_figures, circuit_figures, clamp_figures
 from pipeline.report.rules import (
@@ -27,6 +28,10 @@ from pipeline.runtime import write_json, write_text
 from pipeline.sonata.layout import CircuitPaths
 
 STAGE_ORDER = ("compile", "cells", "nodes", "edges", "circuit", "simulate", "analyse", "report")
+_LINKED = (
+    "metrics", "verdicts", "cells", "populations", "responses", "responses_similarity",
+    "responses_rhythm",
+)  # fmt: skip
 
 
 def run_report(resolved: Resolved, paths: CircuitPaths) -> Path:
@@ -51,8 +56,8 @@ def run_report(resolved: Resolved, paths: CircuitPaths) -> Path:
     return paths.report_page
 
 
-def render(content: dict[str, Any]) -> str:
-    """Fills the template; every value is escaped."""
+def render(content: dict[str, Any], template: str = "template.html.j2") -> str:
+    """Fills a template; every value is escaped."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -63,7 +68,7 @@ def render(content: dict[str, Any]) -> str:
         lstrip_blocks=True,
     )
     environment.filters["number"] = number
-    return environment.get_template("template.html.j2").render(content)
+    return environment.get_template(template).render(content)
 
 
 def page_content(resolved: Resolved, paths: CircuitPaths, origin: dict[str, Any]) -> dict[str, Any]:
@@ -85,14 +90,16 @@ def page_content(resolved: Resolved, paths: CircuitPaths, origin: dict[str, Any]
         "viewer": _viewer(tables),
         "circuit_counts": _circuit_counts(tables),
         "clamps": clamp_figures(tables),
-        "activity": activity_figures(tables),
+        "activity": [*response_figures(tables), *activity_figures(tables)],
+        "responses": response_rows(tables),
+        "layers": layer_rows(tables),
+        "sources": source_rows(tables),
         "costs": costs(paths),
         "runs": _runs(resolved, paths),
         "origin": origin,
         "mechanisms": _json(paths.mechanisms),
         "config": config_rows(resolved),
-        "tables": {name: tables.link(name) for name in ("metrics", "verdicts", "cells", "populations")
-                   if paths.analysis(name).is_file()},
+        "tables": {name: tables.link(name) for name in _LINKED if paths.analysis(name).is_file()},
         "commands": {stage: tables.command(stage) for stage in ("analyse", "report")},
     }  # fmt: skip
 

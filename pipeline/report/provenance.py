@@ -87,6 +87,9 @@ def input_hashes(resolved: Resolved) -> dict[str, str]:
     named = [p.reference for p in protocols if p.reference]
     named += [model.analysis.correlation.reference] if model.analysis.correlation else []
     named += [model.reference] if model.reference else []
+    if responses := model.analysis.responses:
+        given = (responses.recorded, responses.published_model, responses.units)
+        named += [file for file in given if file]
     files = [*resolved.files, *tables, *edges, *(resolved.path(name) for name in named)]
     if model.cells:
         files += sorted(resolved.path(model.cells.emodels).glob("*.yaml"))

@@ -77,6 +77,7 @@ def run(plan: Plan) -> dict[str, float]:
 
     started = time.perf_counter()
     os.environ["OMP_NUM_THREADS"] = str(plan.config["run"]["n_thread"])
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # spinning threads starve each other
     nest, simulator, network = _start(plan)
     first = _first_ids(plan, network)
     spikes_in = {e["node_set"]: e for e in plan.config["inputs"].values() if _is_spikes(e)}

@@ -68,7 +68,7 @@ def run_tuning(resolved: Resolved, name: str, paths: CircuitPaths) -> dict[str, 
             unknowns = controller.unknowns.copy()
             rates = book.rates(index, unknowns)
             if rates is None:
-                trials = config.screening_trials if index < config.screening else None
+                trials = config.screening_trials if index < config.screening else config.trials
                 rates = _evaluate(resolved, name, paths, judge, targets, unknowns, trials)
             score = np.inf
             if np.isfinite(rates).all():
