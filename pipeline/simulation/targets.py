@@ -9,6 +9,7 @@ import pandas as pd
 
 from pipeline.errors import CircuitError, Problem
 from pipeline.sonata.layout import CircuitPaths
+from pipeline.sonata.node_sets import read_set
 from pipeline.sonata.read import read_json, read_nodes, read_typed_nodes, read_types
 
 
@@ -30,30 +31,10 @@ class Targets:
 def select_nodes(paths: CircuitPaths, name: str) -> tuple[str, np.ndarray]:
     """Returns the population and the node ids (int64, ascending) of a node set of the circuit.
 
-    A set names a population and filters it: ``node_id`` by a list of ids, any other key by the
-    value (or list of values) of that attribute of the node or its type.
-
     Raises:
         CircuitError: If the set or one of its attributes is unknown, or it has no population.
     """
-    sets = read_json(paths.node_sets, "nodes")
-    definition = sets.get(name)
-    if not isinstance(definition, dict) or "population" not in definition:
-        known = ", ".join(sorted(sets))
-        raise CircuitError(
-            Problem(str(paths.node_sets), f"no node set {name!r}", f"known: {known}")
-        )
-    population = definition["population"]
-    nodes = read_typed_nodes(paths.nodes(population), paths.node_types(population), population)
-    chosen = np.ones(len(nodes), bool)
-    for key, wanted in definition.items():
-        if key == "population":
-            continue
-        if key != "node_id" and key not in nodes:
-            message = f"node set {name!r} filters by {key!r}, which {population!r} does not have"
-            raise CircuitError(Problem(str(paths.node_sets), message))
-        values = nodes.index.to_series() if key == "node_id" else nodes[key]
-        chosen &= values.isin(wanted if isinstance(wanted, list) else [wanted]).to_numpy()
+    population, nodes, chosen = read_set(paths, name)
     return population, np.sort(nodes.index.to_numpy(np.int64)[chosen])
 
 

@@ -19,7 +19,7 @@ from pipeline.errors import ConfigError, PipelineError, Problem
 from pipeline.runtime import progress, value_hash, write_text
 from pipeline.simulation.stage import run_simulation
 from pipeline.sonata.layout import CircuitPaths
-from pipeline.sonata.read import read_typed_nodes
+from pipeline.sonata.node_sets import read_set
 from pipeline.tuning.controller import Controller, Goal
 
 log = logging.getLogger(__name__)
@@ -31,12 +31,16 @@ class Judge:
     """Turns spikes into rates by class.
 
     Attributes:
+        population: Node population whose spikes count.
         classes: Names, in the order of the targets.
-        codes: int64 [cells]. Class of each cell.
+        rows: int64 [nodes]. Row of a node among the judged cells; -1: not judged.
+        codes: int64 [cells]. Class of each judged cell.
         boxes: float64 [2, classes, 2]. Recorded quartiles of the spontaneous and evoked rates.
     """
 
+    population: str
     classes: list[str]
+    rows: np.ndarray
     codes: np.ndarray
     boxes: np.ndarray
 
@@ -116,9 +120,10 @@ def count_inside(boxes: np.ndarray, medians: np.ndarray) -> int:
 
 def _judge(resolved: Resolved, paths: CircuitPaths, targets: pd.DataFrame) -> Judge:
     responses = resolved.model.analysis.responses
-    population = responses.nodes
-    nodes = read_typed_nodes(paths.nodes(population), paths.node_types(population), population)
-    names = nodes[responses.by].astype(str)
+    population, nodes, chosen = read_set(paths, responses.nodes)
+    names = nodes[responses.by].astype(str)[chosen]
+    rows = np.full(len(nodes), -1, np.int64)
+    rows[chosen] = np.arange(chosen.sum())
     classes = targets["class"].tolist()
     if unknown := sorted(set(names) - set(classes)):
         message = f"no target for classes {unknown}"
@@ -131,7 +136,7 @@ def _judge(resolved: Resolved, paths: CircuitPaths, targets: pd.DataFrame) -> Ju
             if key in table.index:
                 row = table.loc[key]
                 boxes[divmod(index, len(classes))] = float(row["p25"]), float(row["p75"])
-    return Judge(classes, codes, boxes)
+    return Judge(population, classes, rows, codes, boxes)
 
 
 def _evaluate(resolved, name, paths, judge, targets, unknowns, trials) -> np.ndarray:
@@ -165,9 +170,8 @@ def _evaluate(resolved, name, paths, judge, targets, unknowns, trials) -> np.nda
             return np.full((4, len(judge.classes)), np.nan)
         raise
     kept = read_trials(paths.stimulus_trials(_stimulus(run)), responses, duration)
-    rows = np.arange(len(judge.codes))
-    blocks = spike_blocks(paths.spikes(key), responses.nodes)
-    counts = count_spikes(blocks, rows, judge.codes, kept, responses)
+    blocks = spike_blocks(paths.spikes(key), judge.population)
+    counts = count_spikes(blocks, judge.rows, judge.codes, kept, responses)
     seconds = [np.diff(getattr(responses, key))[0] / 1000.0 for key in RATES]
     spontaneous = counts.spontaneous / (seconds[0] * len(kept.start))
     shows = np.bincount(kept.condition, minlength=len(kept.conditions))
