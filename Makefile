@@ -8,6 +8,7 @@ STAMP := $(VENV)/.installed
 
 run: $(STAMP)
 	@$(BIN)/sonatina run worm
+	@$(BIN)/sonatina run v1 tiny
 
 test: $(STAMP)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not science" tests
@@ -32,5 +33,5 @@ $(STAMP): pyproject.toml
 	@$(PYTHON) pipeline/bootstrap.py
 	@$(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV) (a few minutes the first time)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,optimise,netpyne]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,optimise,netpyne,nest]'
 	@touch $@

@@ -73,3 +73,19 @@ def part_files(name):
 def merge_flag(name):
     """How the command joins the parts that other jobs have built."""
     return f" --merge {scattered(name)}" if scattered(name) else ""
+
+
+def compiled(run):
+    """The compiled mechanisms, where the engine of a run takes them."""
+    return [PATHS.mechanisms] if run.engine == "bionet" else []
+
+
+def shown(run):
+    """Spikes of the stimuli that a run takes."""
+    names = [getattr(stimulus, "stimulus", None) for stimulus in run.inputs.values()]
+    return [PATHS.stimulus_spikes(name) for name in names if name]
+
+
+def workers(run):
+    """Cores that a run takes: ranks of NEURON or threads of NEST."""
+    return run.ranks if run.engine == "bionet" else run.threads

@@ -8,8 +8,9 @@ for _name, _run in MODEL.simulation.items():
             YAML,
             stage_files(RESOLVED, "simulate", _name),
             PATHS.circuit_config,
-            PATHS.emodels,
-            PATHS.mechanisms,
+            COMPONENTS + POINT_CELLS,
+            compiled(_run),
+            shown(_run),
         output:
             PATHS.simulation_config(_name),
             PATHS.spikes(_name),
@@ -21,7 +22,7 @@ for _name, _run in MODEL.simulation.items():
             PATHS.benchmark(f"simulate_{_name}")
         conda:
             ENVIRONMENT
-        threads: _run.ranks
+        threads: workers(_run)
         resources:
             tasks=_run.ranks,
             mpi="",

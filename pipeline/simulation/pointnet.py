@@ -34,6 +34,7 @@ def check(plan: Plan) -> list[Problem]:
     """Names what this engine cannot express, before anything starts."""
     where = str(plan.paths.simulation_config(plan.name))
     problems = []
+    os.environ.setdefault("PYNEST_QUIET", "1")
     try:
         import nest  # noqa: F401
     except ImportError:
@@ -77,6 +78,7 @@ def run(plan: Plan) -> dict[str, float]:
 
     started = time.perf_counter()
     os.environ["OMP_NUM_THREADS"] = str(plan.config["run"]["n_thread"])
+    os.environ.setdefault("PYNEST_QUIET", "1")
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # spinning threads starve each other
     nest, simulator, network = _start(plan)
     first = _first_ids(plan, network)
