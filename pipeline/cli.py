@@ -101,6 +101,14 @@ def build_parser() -> argparse.ArgumentParser:
     run = stage("run", commands.run_workflow, "run worm tiny")
     run.add_argument("--cores", type=_positive, default=os.cpu_count() or 1)
     run.add_argument("-n", "--dry-run", action="store_true", help="show what would be done")
+    _verbs_on_files(verb)
+    return parser
+
+
+def _verbs_on_files(verb) -> None:
+    """Adds the verbs that take circuits or files in place of a model."""
+    from pipeline import commands
+
     check = verb("check", commands.check, "check circuits/worm/default/circuit_config.json")
     check.add_argument("circuit", type=Path, help="circuit or simulation config (JSON)")
     diff = verb("diff", commands.diff, "diff circuits/v1/tiny circuits/v1/small")
@@ -127,7 +135,6 @@ def build_parser() -> argparse.ArgumentParser:
         "wheel", type=Path, help="the package's wheel file, or the folder of parameter files"
     )
     tables.add_argument("folder", type=Path, help="the model folder to write into")
-    return parser
 
 
 def _positive(text: str) -> int:

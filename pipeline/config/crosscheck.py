@@ -63,6 +63,7 @@ def check_references(model: Model, folder: Path, document: Document) -> list[Pro
     _check_edges(check)
     _check_stimuli(check)
     _check_simulations(check)
+    _check_tuning(check)
     _check_analysis(check)
     return check.problems
 
@@ -214,6 +215,9 @@ def _check_simulations(check: _Check) -> None:
                 check.one_of((*at, "nodes"), stimulus.nodes, virtual, "virtual node population")
             else:
                 check.one_of((*at, "nodes"), stimulus.nodes, known, "node population or set")
+            if getattr(stimulus, "stimulus", None):
+                shown = list(check.model.stimuli)
+                check.one_of((*at, "stimulus"), stimulus.stimulus, shown, "stimulus")
             if isinstance(stimulus, FileCurrent | SpikeInput) and stimulus.file:
                 check.file((*at, "file"), stimulus.file)
         _check_gains(check, path, simulation)
@@ -230,6 +234,28 @@ def _check_simulations(check: _Check) -> None:
         if abs(steps - round(steps)) > 1e-6:
             message = f"{simulation.duration:g} ms is no multiple of dt {simulation.dt:g} ms"
             check.report((*path, "duration"), message, "choose a multiple")
+
+
+def _check_tuning(check: _Check) -> None:
+    model = check.model
+    for name, tuning in model.tuning.items():
+        path: KeyPath = ("tuning", name)
+        known = list(model.simulation)
+        check.one_of((*path, "simulation"), tuning.simulation, known, "simulation")
+        check.file((*path, "targets"), tuning.targets)
+        for index, knob in enumerate(tuning.knobs):
+            at: KeyPath = (*path, "knobs", index)
+            check.one_of((*at, "edges"), knob.edges, list(model.edges), "edges")
+            for key in ("sources", "classes"):
+                for place, value in enumerate(getattr(knob, key)):
+                    check.one_of((*at, key, place), value, check.node_sets, "node set")
+        if model.analysis.responses is None:
+            check.report(path, "analysis.responses is missing", "it names the windows and classes")
+            continue
+        run = model.simulation.get(tuning.simulation)
+        if run and not any(getattr(i, "stimulus", None) for i in run.inputs.values()):
+            message = f"run {tuning.simulation!r} has no input from a stimulus, so no trials"
+            check.report((*path, "simulation"), message, "name a run with kind: spikes, stimulus")
 
 
 def _check_gains(check: _Check, path: KeyPath, simulation: Simulation) -> None:
