@@ -27,6 +27,8 @@ name: cortex
 nodes:
   v1: {kind: points, table: cells.csv, model_type: point_neuron}
   lgn: {kind: points, table: cells.csv, model_type: virtual}
+stimuli:  # its files are written by hand here
+  gratings: {kind: filternet, nodes: lgn, filters: cells.csv, movie: {kind: grey, duration: 1 s}}
 simulation:
   evoked:
     engine: pointnet
