@@ -111,6 +111,8 @@ def _classes(rule, path: KeyPath, source: Side, target: Side, findings: Findings
     for table, at in pair_tables(rule, path):
         found[0].setdefault(table.source_by, (*at, "source_by"))
         found[1].setdefault(table.target_by, (*at, "target_by"))
+        if table.column_by:
+            found[1].setdefault(table.column_by, (*at, "column_by"))
     for index, law in enumerate(rule.connect):
         if isinstance(law, schema.RetinotopicConnect) and law.by:
             found[1].setdefault(law.by, (*path, "connect", index, "by"))
