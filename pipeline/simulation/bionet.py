@@ -123,6 +123,7 @@ def _build(plan: Plan):
     def load_cell(node, template, parameters) -> NeuronCell:
         raw = node["morphology"]  # BMTK hands HDF5 text over as bytes
         name = raw.decode() if isinstance(raw, bytes) else str(raw)
+        name = name.removesuffix(suffix)  # BMTK adds it where the types table gives the name
         axon = parameters.get("axon", "keep")
         if (name, axon) not in loaded:
             path = plan.paths.morphologies / f"{name}{suffix}"

@@ -96,7 +96,8 @@ class Placer:
         each = {key: np.repeat(column, nsyns) for key, column in block.items()}
         each["nsyns"] = np.ones(len(each["edge_type_id"]))
         values = self._reader.values(each, SYNAPSE_GRID)
-        number = _numbers(each["source_node_id"], each["target_node_id"])[values.rows]
+        number = _numbers(each["source_node_id"], each["target_node_id"])
+        number = number if values.rows is None else number[values.rows]
         section, segment = self._draw(values, number)
         return self._merge(values, section, segment)
 

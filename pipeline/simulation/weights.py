@@ -34,7 +34,7 @@ class EdgeValues:
         types: int64 [n]. Edge type ids.
         weights: float64 [n], in the unit of the file (pA, nS or uS by the target's model).
         delays: float64 [n], ms.
-        rows: Where these edges stand in the block.
+        rows: int64 [n]. Where these edges stand in the block; None: all of it in its order.
     """
 
     sources: np.ndarray
@@ -42,7 +42,7 @@ class EdgeValues:
     types: np.ndarray
     weights: np.ndarray
     delays: np.ndarray
-    rows: np.ndarray | slice = slice(None)
+    rows: np.ndarray | None = None
 
 
 class EdgeReader:
