@@ -163,7 +163,9 @@ def _cell_model_files(resolved: Resolved) -> list[Path]:
             for field in model_files(model):
                 path = resolved.path(getattr(model, field))
                 wanted = _FILES_OF.get(field)
-                found = [path] if wanted is None else sorted(p for w in wanted for p in path.glob(w))
+                found = (
+                    [path] if wanted is None else sorted(p for w in wanted for p in path.glob(w))
+                )
                 files |= dict.fromkeys(found)
     return list(files)
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from pipeline.cells.allen import read_fit
 from pipeline.cells.description import stored_cell
 from pipeline.cells.library import class_row
-from pipeline.cells.morphology import AXON, SOMA, Morphology, read_morphology
+from pipeline.cells.morphology import AXON, SOMA, Morphology, read_morphology, segment_counts
 from pipeline.cells.parametric import grow
 from pipeline.config.cell_models import BiophysicalModel, model_of
 from pipeline.config.celltypes import TypeSpec
@@ -108,7 +109,19 @@ def write_whole_cells(
         rule = OddLength(rule="odd_length", length=model.length)
         for cell in candidates:
             write_text(paths.morphologies / f"{cell.name}.swc", cell.swc)
-            write_json(paths.emodels / f"{cell.name}.json", stored_cell(cell.emodel, rule, model.axon))
+            write_json(
+                paths.emodels / f"{cell.name}.json", stored_cell(cell.emodel, rule, model.axon)
+            )
+
+
+def cell_size(cell: Candidate, model: BiophysicalModel) -> tuple[int, int]:
+    """Returns the numbers of sections and compartments of a single-cell model."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / f"{cell.name}.swc"
+        path.write_text(cell.swc, encoding="utf-8")
+        shape = read_morphology(path, model.axon)
+    counts = segment_counts(shape, OddLength(rule="odd_length", length=model.length), cell.emodel)
+    return len(counts), int(counts.sum())
 
 
 def whole_entries(cell: Candidate) -> dict[str, object]:
@@ -182,7 +195,9 @@ def _candidates(
     missing = [c for c in (*_COLUMNS, model.by) if c not in table]
     if missing:
         raise ConfigError(Problem(f"{path}:1", f"no column {missing[0]!r}", f"needed: {missing}"))
-    rows = [(i + 2, row) for i, row in enumerate(table.to_dict("records")) if row[model.by] == value]
+    rows = [
+        (i + 2, row) for i, row in enumerate(table.to_dict("records")) if row[model.by] == value
+    ]
     if not rows:
         message = f"no row for {model.by} {value}"
         raise ConfigError(Problem(str(path), message, "add at least one cell"))

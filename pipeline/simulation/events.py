@@ -103,7 +103,9 @@ def _connect_population(plan, network, pc, name, source, reader, cells, wired) -
     if not whole:
         return
     placer = Placer(plan, name, reader, whole)
-    for part in progress(_chunks(np.array(sorted(whole), np.int64)), label=f"place {name}", unit="block"):
+    for part in progress(
+        _chunks(np.array(sorted(whole), np.int64)), label=f"place {name}", unit="block"
+    ):
         placed = placer.place(_read(plan, name, known, part))
         _attach(pc, placed, gids, whole, wired)
 

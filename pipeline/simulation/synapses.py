@@ -115,7 +115,9 @@ class Placer:
             row = numbers[~good].iloc[0]
             shown = ", ".join(f"{key} {row[key]:g}" for key in KINETICS)
             message = f"edge type {row.name} onto a morphology has {shown}"
-            raise CircuitError(Problem(self._file, message, "expected 0 < tau1 < tau2 (ms), erev (mV)"))
+            raise CircuitError(
+                Problem(self._file, message, "expected 0 < tau1 < tau2 (ms), erev (mV)")
+            )
 
     def _draw(self, values, number: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Section id and segment of every synapse: int64 [n] each."""
@@ -213,7 +215,9 @@ def _where(types: pd.DataFrame, file: str) -> pd.DataFrame:
             low, high = json.loads(span) if isinstance(span, str) else (0.0, np.inf)
             rows.append(("+".join(words) if words else ANYWHERE, float(low), float(high)))
         except (ValueError, TypeError):
-            message = f"edge type {kind.Index}: target_sections {sections!r}, distance_range {span!r}"
+            message = (
+                f"edge type {kind.Index}: target_sections {sections!r}, distance_range {span!r}"
+            )
             hint = "expected such as ['dend', 'apic'] and [0, 150]"
             raise CircuitError(Problem(file, message, hint)) from None
     found = pd.DataFrame(rows, columns=["sections", "low", "high"], index=types.index)

@@ -37,7 +37,13 @@ def test_summed_synapses_equal_the_textbook_synapse_of_neuron(
     tau1, tau2, e = kinetics
     traces = [
         own_process(
-            "synapse", script="hybrid_runs.py", library=library, mechanism=name, tau1=tau1, tau2=tau2, e=e
+            "synapse",
+            script="hybrid_runs.py",
+            library=library,
+            mechanism=name,
+            tau1=tau1,
+            tau2=tau2,
+            e=e,
         )
         for name in ("Exp2SynSum", "Exp2Syn")
     ]

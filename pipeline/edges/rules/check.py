@@ -104,7 +104,11 @@ def _check_sign(
     connected = rule.synapse.edge_types >= 0
     weights = _weight_signs(rule.synapse.draws)
     for kind, wrong, message in (
-        ("current", weights * signs < 0, "weights of {pair} have the wrong sign for {sign} currents"),
+        (
+            "current",
+            weights * signs < 0,
+            "weights of {pair} have the wrong sign for {sign} currents",
+        ),
         ("conductance", weights < 0, "weights of {pair} are negative conductances"),
     ):
         wrong = wrong & connected & (rule.synapse.kinds == kind)

@@ -23,10 +23,10 @@ from pipeline.edges.rules.compiled import (
 )
 from pipeline.edges.rules.laws import Law
 from pipeline.edges.rules.listed import one_to_one, read_listed
-from pipeline.philox import rule_key
 from pipeline.edges.rules.retinotopic import compile_field
 from pipeline.edges.rules.synapse import compile_synapse
 from pipeline.edges.rules.tables import Findings, PairValues, classify, select
+from pipeline.philox import rule_key
 
 _KINDS = {
     "fixed_indegree": INDEGREE, "fixed_outdegree": OUTDEGREE, "fixed_total": TOTAL,

@@ -23,6 +23,7 @@ from pipeline.philox import W1 as _W1
 ACCEPT, STREAM, OUTWARD, NSYNS, WEIGHT, DELAY = 1, 2, 3, 4, 5, 6
 """Purposes: the third counter word."""
 
+
 @njit(cache=True, inline="always")
 def _round(c0, c1, c2, c3, k0, k1):
     p0, p1 = _M0 * c0, _M1 * c2
