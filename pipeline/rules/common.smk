@@ -6,7 +6,12 @@ from pathlib import Path
 
 from pipeline.config.load import load_model
 from pipeline.config.rule_labels import plan_tables
-from pipeline.config.stages import has_cell_models, has_point_cells, stage_files, stage_slice
+from pipeline.config.stages import (
+    has_cell_models,
+    has_point_cells,
+    stage_files,
+    stage_slice,
+)
 from pipeline.circuit import edge_populations
 from pipeline.errors import PipelineError
 from pipeline.sonata.layout import CircuitPaths

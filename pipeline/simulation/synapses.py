@@ -153,7 +153,10 @@ class Placer:
         fresh = np.ones(len(begin), bool)
         fresh[1:] = (keys[begin[1:], :4] != keys[begin[:-1], :4]).any(axis=1)
         laws = self._kinetics.drop_duplicates("code").set_index("code")[list(KINETICS)]
-        law = {code: tuple(map(float, row)) for code, row in zip(laws.index, laws.to_numpy())}
+        law = {
+            code: tuple(map(float, row))
+            for code, row in zip(laws.index, laws.to_numpy(), strict=True)
+        }
         rows = keys[begin[fresh], :4].tolist()
         places = [(target, *law[code], sec, seg) for target, code, sec, seg in rows]
         # Sums of weights on the grid are exact in any order.
