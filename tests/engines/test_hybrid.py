@@ -121,8 +121,12 @@ edges:
     source: s
     target: c
     rules:
-      - {name: whole, connect: [{law: table, file: drive.csv}], synapse: &whole {sections: soma, columns: {model_template: exp2syn, tau1: 1, tau2: 3, erev: 0}}}
-      - {name: point, connect: [{law: table, file: push.csv}], synapse: &point {columns: {model_template: static_synapse, dynamics_params: e.json}}}
+      - name: whole
+        connect: [{law: table, file: drive.csv}]
+        synapse: &whole {sections: soma, columns: {model_template: exp2syn, tau1: 1, tau2: 3, erev: 0}}
+      - name: point
+        connect: [{law: table, file: push.csv}]
+        synapse: &point {columns: {model_template: static_synapse, dynamics_params: e.json}}
   inner:
     kind: rules
     source: c
