@@ -220,7 +220,8 @@ def simulate(options: argparse.Namespace) -> None:
             from pipeline.model_size import circuit_size
 
             size = circuit_size(resolved)
-            print(json.dumps(size | estimate(resolved, name, size["segments"]), indent=2))
+            cost = estimate(resolved, name, size["segments"], size["netcons"])
+            print(json.dumps(size | cost, indent=2))
             continue
         figures = run_simulation(resolved, name, paths, ranks=options.ranks, launcher=options.mpi)
         seconds = resolved.model.simulation[name].duration / 1000

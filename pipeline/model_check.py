@@ -21,6 +21,7 @@ from pipeline.nmodl import BUILTIN_RANGES, Mechanism
 from pipeline.nodes.build import check_cells, read_tables, source_morphology
 from pipeline.nodes.point_cells import point_cells
 from pipeline.nodes.populations import placed_types
+from pipeline.nodes.whole_cells import whole_cells
 
 
 def check_model(resolved: Resolved) -> list[Problem]:
@@ -36,7 +37,7 @@ def check_model(resolved: Resolved) -> list[Problem]:
     problems: list[Problem] = []
     steps = (
         _tables,
-        _point_cells,
+        _cell_models,
         check_mechanisms,
         _cells,
         _protocols,
@@ -96,12 +97,14 @@ def _tables(resolved: Resolved) -> list[Problem]:
     return []
 
 
-def _point_cells(resolved: Resolved) -> list[Problem]:
+def _cell_models(resolved: Resolved) -> list[Problem]:
     problems: list[Problem] = []
     for name, nodes in resolved.model.nodes.items():
         if getattr(nodes, "cell_models", None):
             try:
-                point_cells(resolved, name, placed_types(resolved, name)[0])
+                specs = placed_types(resolved, name)[0]
+                point_cells(resolved, name, specs)
+                whole_cells(resolved, name, specs)
             except PipelineError as error:
                 problems += error.problems
     return problems

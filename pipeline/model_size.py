@@ -7,22 +7,27 @@ from collections.abc import Mapping
 import numpy as np
 
 from pipeline.cells.morphology import read_morphology, segment_counts
+from pipeline.config.cell_models import model_of
 from pipeline.config.crosscheck import is_virtual
 from pipeline.config.emodel import read_emodels
 from pipeline.config.load import Resolved
 from pipeline.config.placement import PlacedNodes
+from pipeline.config.rules import RuleEdges
 from pipeline.config.schema import ContactEdges
 from pipeline.edges.connectome import read_connectome
 from pipeline.edges.contacts import contact_count
 from pipeline.nodes.build import read_tables, source_morphology
-from pipeline.nodes.populations import population_counts
+from pipeline.nodes.populations import node_frame, placed_types, population_counts
 from pipeline.nodes.table import NodeTable
+from pipeline.nodes.whole_cells import cell_size, whole_cells
 
 
 def circuit_size(resolved: Resolved) -> dict[str, int]:
     """Counts cells, sections, compartments and contacts before anything is built.
 
-    Contacts are those the law asks for; some may find no place within its tolerance.
+    Contacts are those the law asks for; some may find no place within its tolerance. ``netcons`` are
+    the expected connections of rules: one per edge onto a point cell, one per synapse onto a
+    morphology, of which a run joins those of one source on one segment.
 
     Raises:
         PipelineError: If a table, e-model or morphology is wrong.
@@ -30,6 +35,7 @@ def circuit_size(resolved: Resolved) -> dict[str, int]:
     cells = resolved.model.cells
     emodels = read_emodels(resolved.path(cells.emodels)) if cells else {}
     size = {"cells": 0, "sections": 0, "segments": 0, "chemical": 0, "gap_halves": 0}
+    size["netcons"] = 0
     tables = read_tables(resolved)
     for table in tables.values():
         size["cells"] += len(table.frame)
@@ -42,13 +48,54 @@ def circuit_size(resolved: Resolved) -> dict[str, int]:
     for name, nodes in resolved.model.nodes.items():
         if isinstance(nodes, PlacedNodes) and not is_virtual(nodes):
             size["cells"] += sum(population_counts(resolved, name).values())
-    for edges in resolved.model.edges.values():
+            _add_placed(resolved, name, size)
+    for name, edges in resolved.model.edges.items():
         if not isinstance(edges, ContactEdges):
+            size["netcons"] += _netcons(resolved, edges, name)
             continue
         chemical, gap_halves = contact_sizes(resolved, edges, tables)
         size["chemical"] += chemical
         size["gap_halves"] += gap_halves
     return size
+
+
+def _add_placed(resolved: Resolved, name: str, size: dict[str, int]) -> None:
+    """Adds sections and compartments of a placed population; point cells have one each."""
+    nodes = resolved.model.nodes[name]
+    specs = placed_types(resolved, name)[0]
+    found, counts = whole_cells(resolved, name, specs), population_counts(resolved, name)
+    known: dict[str, tuple[int, int]] = {}
+    for index, spec in enumerate(specs):
+        candidates = found.get(index)
+        if candidates is None:
+            pair = (1, 1)
+        else:
+            # Which candidates the somata draw is not known yet: their mean.
+            model = model_of(nodes.cell_models, spec.region)[1]
+            for cell in candidates:
+                if cell.name not in known:
+                    known[cell.name] = cell_size(cell, model)
+            pair = np.mean([known[cell.name] for cell in candidates], axis=0)
+        for key, number in zip(("sections", "segments"), pair, strict=True):
+            size[key] += round(counts[spec.name, spec.region] * float(number))
+
+
+def _netcons(resolved: Resolved, edges: RuleEdges, name: str) -> int:
+    nodes = resolved.model.nodes[edges.target]
+    if not isinstance(nodes, PlacedNodes) or not nodes.cell_models:
+        return 0
+    from pipeline.edges.rules.stage import plan_population
+
+    frames = [
+        node_frame(resolved, end)
+        for end in (edges.source, edges.target)
+        if isinstance(resolved.model.nodes[end], PlacedNodes)
+    ]
+    if len(frames) < 2:
+        return 0
+    plan = plan_population(resolved, name, *frames)
+    whole = float((frames[1]["model_type"] == "biophysical").mean())
+    return round(plan.synapses * whole + plan.edges * (1 - whole))
 
 
 def contact_sizes(

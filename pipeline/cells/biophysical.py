@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.cells.description import CellDescription, in_list, reduce_level
-from pipeline.cells.morphology import Section, membrane_of, segment_counts
+from pipeline.cells.morphology import Morphology, Section, membrane_of, segment_counts
 from pipeline.config.emodel import EModel
 from pipeline.errors import MechanismError, Problem
 
@@ -18,11 +18,13 @@ class NeuronCell:
     """NEURON sections of one cell, in lists as hoc templates have them.
 
     Attributes:
+        shape: The whole morphology, also where the level has reduced it.
         all: Section by section id.
         soma: Sections of the soma; likewise axon, dend, apic.
     """
 
     name: str
+    shape: Morphology
     all: list[Any] = field(default_factory=list)
     soma: list[Any] = field(default_factory=list)
     axon: list[Any] = field(default_factory=list)
@@ -48,8 +50,8 @@ def build_cell(cell: CellDescription, name: str) -> NeuronCell:
     """
     from neuron import h
 
+    built = NeuronCell(name, cell.morphology)
     cell = reduce_level(cell)
-    built = NeuronCell(name)
     counts = segment_counts(cell.morphology, cell.discretisation, cell.emodel)
     for section, nseg in zip(cell.morphology.sections, counts, strict=True):
         group = getattr(built, section.section_list)

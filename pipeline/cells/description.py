@@ -44,6 +44,17 @@ def cell_type_to_json(emodel: EModel, cells: Cells) -> dict[str, Any]:
     return stored if cells.axon == "keep" else stored | {"axon": cells.axon}
 
 
+def stored_cell(emodel: EModel, rule: OddLength, axon: str) -> dict[str, Any]:
+    """Returns the same for a cell model of a placed population."""
+    return {
+        "emodel": emodel.model_dump(mode="json", by_alias=True, exclude_none=True),
+        "discretisation": rule.model_dump(mode="json"),
+        "level": "full",
+        "soma_attach": 0.5,
+        "axon": axon,
+    }
+
+
 def cell_from_json(data: dict[str, Any], morphology: Morphology) -> CellDescription:
     """Joins a stored cell type with a morphology, whose axon becomes what the type says."""
     return CellDescription(

@@ -19,7 +19,7 @@ TABLE = "tables/morphologies.csv"
 
 def cell_classes(folder: str | Path) -> list[str]:
     """Returns the classes of the table in its order."""
-    return [row["class"] for row in _rows(folder)]
+    return [row["class"] for row in _rows(Path(folder) / TABLE)]
 
 
 def class_parts(folder: str | Path, name: str, shapes: str | Path) -> tuple[Path, Path]:
@@ -36,19 +36,10 @@ def class_parts(folder: str | Path, name: str, shapes: str | Path) -> tuple[Path
     Raises:
         ConfigError: If the table lacks the class, or its row is unusable.
     """
-    path = Path(folder) / TABLE
-    rows = {row["class"]: (line, row) for line, row in enumerate(_rows(folder), start=2)}
-    if name not in rows:
-        raise ConfigError(Problem(str(path), f"no class {name!r}", f"known: {', '.join(rows)}"))
-    line, row = rows[name]
-    try:
-        numbers = {key: float(row[key]) for key in NUMBERS}
-    except (KeyError, ValueError) as error:
-        hint = f"columns {', '.join(NUMBERS)} hold numbers"
-        raise ConfigError(Problem(f"{path}:{line}", f"unusable number: {error}", hint)) from None
+    emodel, numbers = class_row(Path(folder) / TABLE, name)
     shape = Path(shapes) / f"{name}.swc"
     write_text(shape, grow(name, numbers))
-    return Path(folder) / "emodels" / f"{row['emodel']}.yaml", shape
+    return Path(folder) / "emodels" / f"{emodel}.yaml", shape
 
 
 def class_cell(folder: str | Path, name: str, shapes: str | Path) -> CellDescription:
@@ -58,8 +49,28 @@ def class_cell(folder: str | Path, name: str, shapes: str | Path) -> CellDescrip
     return CellDescription(read_morphology(shape, "stub"), read_emodel(emodel)[0], rule)
 
 
-def _rows(folder: str | Path) -> list[dict[str, str]]:
-    path = Path(folder) / TABLE
+def class_row(path: Path, name: str) -> tuple[str, dict[str, float]]:
+    """Returns the e-model and the numbers of ``parametric.grow`` of a class.
+
+    Args:
+        path: A table such as TABLE.
+        name: The class.
+
+    Raises:
+        ConfigError: If the table lacks the class, or its row is unusable.
+    """
+    rows = {row["class"]: (line, row) for line, row in enumerate(_rows(path), start=2)}
+    if name not in rows:
+        raise ConfigError(Problem(str(path), f"no class {name!r}", f"known: {', '.join(rows)}"))
+    line, row = rows[name]
+    try:
+        return row["emodel"], {key: float(row[key]) for key in NUMBERS}
+    except (KeyError, ValueError) as error:
+        hint = f"columns {', '.join(NUMBERS)} hold numbers"
+        raise ConfigError(Problem(f"{path}:{line}", f"unusable number: {error}", hint)) from None
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
     table = read_csv(path)
     if not {"class", "emodel"} <= set(table.columns):
         hint = "columns class and emodel are needed"

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pipeline.config.quantity import Millivolts, Name, RelativeFile, Strict, Text, TimeStep
+from pipeline.config.quantity import (
+    Distance,
+    Microns,
+    Millivolts,
+    Name,
+    RelativeFile,
+    Strict,
+    Text,
+    TimeStep,
+)
 
 Synapse = Literal["psc", "psc_double_alpha", "cond"]
 
@@ -57,8 +66,47 @@ class GlifModel(Strict):
         return self
 
 
-CellModel = GlifModel
-"""What a population's ``cell_models`` hold; further kinds join by their ``kind``."""
+class BiophysicalModel(Strict):
+    """Cells with morphologies (docs/biophysical.md): one stand-in per value of ``by``, or your own.
+
+    A folder of the user's own fit files and reconstructions takes the stand-ins' place; then the
+    table ``models`` lists the candidates of each value and each soma draws one of them by depth.
+    """
+
+    kind: Literal["biophysical"]
+    by: Name = Field("cell_class", description="cell_type, or a label or column of the types.")
+    shapes: RelativeFile | None = Field(
+        None, description="CSV of parametric stand-ins: class, emodel and the numbers of a shape."
+    )
+    emodels: RelativeFile = Field("emodels", description="Folder of the stand-ins' e-models.")
+    folder: RelativeFile | None = Field(
+        None, description="SWC files and Allen *_fit.json files; relative or absolute."
+    )
+    models: RelativeFile | None = Field(
+        None,
+        description="CSV of the folder's cells: name, the column of ``by``, fit, morphology, depth "
+        "(um below the pia) and optionally rotation_angle_zaxis (rad).",
+    )
+    depth_sd: Microns = Field(
+        20.0, description="Candidates weigh exp(-(difference of depth)^2 / (2 depth_sd^2))."
+    )
+    overhang: Distance = Field(
+        100.0, description="How far above the pia the dendrites of a candidate may reach."
+    )
+    axon: Literal["keep", "none", "stub"] = Field("stub", description="As cells.axon.")
+    length: Microns = Field(20.0, description="Of compartments, by the rule odd_length.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> BiophysicalModel:
+        if not self.shapes and not self.folder:
+            raise ValueError("no morphologies: give shapes, or folder and models")
+        if (self.folder is None) != (self.models is None):
+            raise ValueError("folder and models belong together: give both")
+        return self
+
+
+CellModel = Annotated[GlifModel | BiophysicalModel, Field(discriminator="kind")]
+"""What a population's ``cell_models`` hold."""
 EVERYWHERE = "all"
 
 
@@ -66,3 +114,11 @@ def model_of(models: dict[str, CellModel], region: str) -> tuple[str, CellModel]
     """Returns key and cell model of a region: its own, else that of ``all``."""
     key = region if region in models else EVERYWHERE
     return (key, models[key]) if key in models else None
+
+
+def model_files(model: CellModel) -> list[str]:
+    """Names the fields of a cell model that are files or folders to read; a folder hides a table."""
+    if isinstance(model, BiophysicalModel):
+        return ["folder", "models"] if model.folder else ["shapes", "emodels"]
+    parameters = ["folder"] if model.folder else ["table"]
+    return parameters + ["ports"] * isinstance(model.ports, str)

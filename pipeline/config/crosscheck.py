@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from pipeline.config.cell_models import model_files
 from pipeline.config.celltypes import resolve_types
 from pipeline.config.placement import ImportedNodes, PlacedNodes, Voxels
 from pipeline.config.places import inside
@@ -136,12 +137,9 @@ def _check_placed(check: _Check, name: str, nodes: PlacedNodes) -> None:
             check.file((*path, "regions", key, "file"), region.file)
     for key, model in nodes.cell_models.items():
         at = (*path, "cell_models", key)
-        if model.folder:
-            check.file((*at, "folder"), model.folder, folder=True)
-        elif model.table:
-            check.file((*at, "table"), model.table)
-        if isinstance(model.ports, str):
-            check.file((*at, "ports"), model.ports)
+        for field in model_files(model):
+            folder = field in ("folder", "emodels")
+            check.file((*at, field), getattr(model, field), folder=folder)
     if nodes.table and table is None:
         return
     try:

@@ -38,7 +38,12 @@ class PairTable(Strict):
     """
 
     table: RelativeFile | None = Field(None, description="CSV, relative to the model.")
-    column: str | None = Field(None, description="Column of a long table; None: a wide table.")
+    column: str | dict[str, str] | None = Field(
+        None,
+        description="Column of a long table; None: a wide table. With column_by, the column of "
+        "each of its values.",
+    )
+    column_by: str | None = Field(None, description="Attribute of the target that picks column.")
     values: dict[str, dict[str, float | str]] | None = Field(
         None, description="Source class to target class to value; * is every class."
     )
@@ -51,6 +56,8 @@ class PairTable(Strict):
     def _one_origin(self) -> PairTable:
         if (self.table is None) == (self.values is None):
             raise ValueError("give either table or values")
+        if isinstance(self.column, dict) != (self.column_by is not None):
+            raise ValueError("column_by and a column for each of its values belong together")
         return self
 
 
@@ -64,6 +71,7 @@ def _by_pair(kind: Any) -> Any:
     return Annotated[members, Discriminator(_tag)]
 
 
+WeightKind = Literal["conductance", "current", "factor"]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 PairNumber = _by_pair(Number)
 PairProbability = _by_pair(Probability)
@@ -327,7 +335,7 @@ class Synapse(Strict):
     weight: Annotated[ConstantValue | LognormalValue | NormalValue, Field(discriminator="law")] = (
         ConstantValue(law="constant", value=1.0)
     )
-    weight_kind: Literal["conductance", "current", "factor"] = Field(
+    weight_kind: _by_pair(WeightKind) = Field(
         "factor", description="conductance: never negative; current: negative where inhibitory."
     )
     direction: DirectionWeight | None = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from pipeline.config.cell_models import model_files
 from pipeline.config.load import Resolved
 from pipeline.config.placement import ImportedNodes, PlacedNodes, PointNodes, Voxels
 from pipeline.config.places import project_roots
@@ -142,9 +143,18 @@ def node_files(nodes: object) -> list[str]:
     return []
 
 
+def has_cell_models(model: Model, kind: str) -> bool:
+    """Says whether any population has cells of a kind of ``cell_models``."""
+    return any(
+        entry.kind == kind
+        for nodes in model.nodes.values()
+        for entry in getattr(nodes, "cell_models", {}).values()
+    )
+
+
 def has_point_cells(model: Model) -> bool:
     """Says whether any population writes ``components/point_neurons``."""
-    return any(getattr(nodes, "cell_models", None) for nodes in model.nodes.values())
+    return has_cell_models(model, "glif")
 
 
 def _cell_model_files(resolved: Resolved) -> list[Path]:
@@ -152,13 +162,18 @@ def _cell_model_files(resolved: Resolved) -> list[Path]:
     files: dict[Path, None] = {}
     for nodes in resolved.model.nodes.values():
         for model in getattr(nodes, "cell_models", {}).values():
-            if model.folder:
-                files |= dict.fromkeys(sorted(resolved.path(model.folder).glob("*.json")))
-            elif model.table:
-                files[resolved.path(model.table)] = None
-            if isinstance(model.ports, str):
-                files[resolved.path(model.ports)] = None
+            for field in model_files(model):
+                path = resolved.path(getattr(model, field))
+                wanted = _FILES_OF.get(field)
+                found = (
+                    [path] if wanted is None else sorted(p for w in wanted for p in path.glob(w))
+                )
+                files |= dict.fromkeys(found)
     return list(files)
+
+
+_FILES_OF = {"folder": ("*.json", "*.swc"), "emodels": ("*.yaml",)}
+"""What is read from the folders a cell model names."""
 
 
 def _tables_of(tree: object) -> set[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from pipeline.cells.glif import Glif, read_glif
 from pipeline.cells.glif_synapses import NEST_MODELS, Port, check_ports, nest_parameters
 from pipeline.cells.glif_table import read_table
-from pipeline.config.cell_models import EVERYWHERE, GlifModel, model_of
+from pipeline.config.cell_models import EVERYWHERE, CellModel, GlifModel, model_of
 from pipeline.config.celltypes import TypeSpec
 from pipeline.config.load import Resolved
 from pipeline.config.placement import PlacedNodes
@@ -23,7 +23,7 @@ _PORT_COLUMNS = ("tau", "tau_slow", "amp_slow", "E_rev")
 def type_entries(nodes: PlacedNodes, name: str, spec: TypeSpec) -> dict[str, str]:
     """Returns what a node type says of its cell model; nothing where it has none."""
     found = model_of(nodes.cell_models, spec.region)
-    if found is None:
+    if found is None or not isinstance(found[1], GlifModel):
         return {}
     key, model = found
     return {
@@ -33,7 +33,7 @@ def type_entries(nodes: PlacedNodes, name: str, spec: TypeSpec) -> dict[str, str
     }
 
 
-def value_of(model: GlifModel, spec: TypeSpec) -> str:
+def value_of(model: CellModel, spec: TypeSpec) -> str:
     """Returns by which value a node type finds its parameters; empty if it has none."""
     if model.by == "cell_type":
         return spec.name
@@ -60,6 +60,8 @@ def point_cells(
     cells: dict[str, tuple[Glif, GlifModel, tuple[Port, ...]]] = {}
     problems: list[Problem] = []
     for key, model in nodes.cell_models.items():
+        if not isinstance(model, GlifModel):
+            continue
         path = ("nodes", name, "cell_models", key)
         own = [s for s in specs if (model_of(nodes.cell_models, s.region) or ("",))[0] == key]
         values = list(dict.fromkeys(value_of(model, spec) for spec in own))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+from pipeline.config.cell_models import model_of
 from pipeline.config.celltypes import TypeSpec, resolve_types
 from pipeline.config.load import Resolved
 from pipeline.config.placement import ImportedNodes, PlacedNodes, PointNodes, Voxels
@@ -14,7 +15,15 @@ from pipeline.nodes.listed import read_imported, read_points
 from pipeline.nodes.place import Placement, place, plan_counts
 from pipeline.nodes.point_cells import type_entries, write_point_cells
 from pipeline.nodes.shapes import VoxelShape
+from pipeline.nodes.streams import TypeStream
 from pipeline.nodes.voxels import read_voxels
+from pipeline.nodes.whole_cells import (
+    Candidate,
+    choose,
+    whole_cells,
+    whole_entries,
+    write_whole_cells,
+)
 from pipeline.sonata.configs import write_types
 from pipeline.sonata.layout import CircuitPaths
 from pipeline.sonata.write import write_nodes
@@ -55,8 +64,8 @@ def node_frame(resolved: Resolved, name: str) -> pd.DataFrame:
     nodes: PlacedNodes = resolved.model.nodes[name]
     specs, voxels = placed_types(resolved, name)
     placement = place(nodes, specs, name, resolved.model.seed, voxels)
-    rows = pd.DataFrame(_type_rows(nodes, name, specs))
-    types = rows.iloc[placement.type_ids].reset_index(drop=True)
+    rows, ids = _node_types(resolved, name, placement, whole_cells(resolved, name, specs))
+    types = pd.DataFrame(rows).iloc[ids].reset_index(drop=True)
     columns = {
         key: pd.Categorical(values) if values.dtype == object else values
         for key, values in placement.columns.items()
@@ -76,18 +85,40 @@ def run_placed(resolved: Resolved, name: str, paths: CircuitPaths) -> tuple[int,
     nodes: PlacedNodes = resolved.model.nodes[name]
     specs, voxels = placed_types(resolved, name)
     write_point_cells(resolved, name, specs, paths)
+    whole = whole_cells(resolved, name, specs)
+    write_whole_cells(resolved, name, whole, specs, paths)
     placement = place(nodes, specs, name, resolved.model.seed, voxels)
     units = dict.fromkeys("xy", "degree") if placement.degrees else {}
     units |= {"tuning_angle": "degree", "rotation_angle_yaxis": "radian"}
     texts = [key for key, values in placement.columns.items() if values.dtype == object]
-    ids = placement.type_ids
+    rows, ids = _node_types(resolved, name, placement, whole)
     write_nodes(paths.nodes(name), name, placement.columns, ids, library=texts, units=units)
-    write_types(paths.node_types(name), _type_rows(nodes, name, specs))
+    write_types(paths.node_types(name), rows)
     return len(ids), _placed_sets(nodes, name, placement)
 
 
-def _type_rows(nodes: PlacedNodes, name: str, specs: list[TypeSpec]) -> list[dict[str, object]]:
-    return [_type_row(nodes, i, s) | type_entries(nodes, name, s) for i, s in enumerate(specs)]
+def _node_types(
+    resolved: Resolved, name: str, placement: Placement, whole: dict[int, list[Candidate]]
+) -> tuple[list[dict[str, object]], np.ndarray]:
+    """Node types as rows, and the type of every node: one per single-cell model of a cell type."""
+    nodes: PlacedNodes = resolved.model.nodes[name]
+    rows: list[dict[str, object]] = []
+    ids = placement.type_ids.copy()
+    for index, spec in enumerate(placement.specs):
+        own, candidates = np.flatnonzero(placement.type_ids == index), whole.get(index)
+        if candidates is None:
+            ids[own] = len(rows)
+            rows.append(_type_row(nodes, len(rows), spec) | type_entries(nodes, name, spec))
+            continue
+        key, model = model_of(nodes.cell_models, spec.region)
+        where = resolved.origin(("nodes", name, "cell_models", key))
+        stream = TypeStream(resolved.model.seed, (name, spec.region, spec.name))
+        height = placement.columns.get("y", np.zeros(len(ids)))
+        depths = -height[own].astype(np.float64)
+        ids[own] = len(rows) + choose(model, candidates, depths, stream, where)
+        for cell in candidates:
+            rows.append(_type_row(nodes, len(rows), spec) | whole_entries(cell))
+    return rows, ids
 
 
 def _type_row(nodes: PlacedNodes, index: int, spec: TypeSpec) -> dict[str, object]:

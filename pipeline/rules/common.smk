@@ -6,7 +6,12 @@ from pathlib import Path
 
 from pipeline.config.load import load_model
 from pipeline.config.rule_labels import plan_tables
-from pipeline.config.stages import has_point_cells, stage_files, stage_slice
+from pipeline.config.stages import (
+    has_cell_models,
+    has_point_cells,
+    stage_files,
+    stage_slice,
+)
 from pipeline.circuit import edge_populations
 from pipeline.errors import PipelineError
 from pipeline.sonata.layout import CircuitPaths
@@ -25,7 +30,8 @@ ENVIRONMENT = "../envs/sonatina.yaml"
 POPULATIONS = [
     kind for name in MODEL.edges for kind in edge_populations(RESOLVED, name)
 ]
-COMPONENTS = [PATHS.morphologies, PATHS.emodels] if MODEL.cells else []
+WHOLE = MODEL.cells or has_cell_models(MODEL, "biophysical")
+COMPONENTS = [PATHS.morphologies, PATHS.emodels] if WHOLE else []
 POINT_CELLS = [PATHS.point_neurons] if has_point_cells(MODEL) else []
 YAML = ancient(RESOLVED.files)
 # Shell commands name the model by environment, so that the same stage reached by another path or

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import resource
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +22,7 @@ from pipeline.cells.morphology import read_morphology
 from pipeline.errors import CircuitError, Problem, SimulationError
 from pipeline.mechanisms import load_library
 from pipeline.runtime import progress
-from pipeline.simulation import continuous, events
+from pipeline.simulation import continuous, events, synapses
 from pipeline.simulation.neuron_cells import build_point, is_point, segment_count, unstable
 from pipeline.simulation.plan import Plan
 from pipeline.simulation.record import Recorder
@@ -85,9 +86,17 @@ def run(plan: Plan) -> dict[str, float]:
         "segments": pc.allreduce(float(segments), 1),
         "continuous": pc.allreduce(float(wired.continuous), 1),
         "netcons": pc.allreduce(float(wired.events), 1),
+        "synapses": pc.allreduce(float(wired.driven.synapses), 1),
+        "processes": pc.allreduce(float(len(wired.driven.processes)), 1),
+        "memory_mib": pc.allreduce(_peak_memory(), 1),
         "clamps": pc.allreduce(float(len(clamps)), 1),
     }
     return figures
+
+
+def _peak_memory() -> float:
+    """Largest memory of this rank so far, MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def _start_neuron(plan: Plan):
@@ -108,14 +117,21 @@ def _build(plan: Plan):
     circuit = plan.paths.circuit_config
     config = json.loads(circuit.read_text(encoding="utf-8"))
     suffix = _morphology_suffix(plan)
-    loaded: dict[str, Any] = {}
+    loaded: dict[tuple[str, str], Any] = {}
+    described: dict[tuple[str, str], Any] = {}
 
     def load_cell(node, template, parameters) -> NeuronCell:
         raw = node["morphology"]  # BMTK hands HDF5 text over as bytes
         name = raw.decode() if isinstance(raw, bytes) else str(raw)
-        if name not in loaded:
-            loaded[name] = read_morphology(plan.paths.morphologies / f"{name}{suffix}")
-        return build_cell(cell_from_json(parameters, loaded[name]), f"{name}_{node.node_id}")
+        name = name.removesuffix(suffix)  # BMTK adds it where the types table gives the name
+        axon = parameters.get("axon", "keep")
+        if (name, axon) not in loaded:
+            path = plan.paths.morphologies / f"{name}{suffix}"
+            loaded[name, axon] = read_morphology(path, axon)
+        key = (name, str(node["dynamics_params"]))
+        if key not in described:
+            described[key] = cell_from_json(parameters, loaded[name, axon])
+        return build_cell(described[key], f"{name}_{node.node_id}")
 
     def load_point(node, template, parameters):
         points.append(build_point(template, parameters, f"{node.population_name}_{node.node_id}"))
@@ -126,7 +142,12 @@ def _build(plan: Plan):
     add_cell_model(load_point, "nest", "point_neuron", overwrite=True)
     names = [next(iter(e["populations"])) for e in config["networks"]["edges"]]
     graded = [name for name in names if continuous.is_continuous(plan.paths, name)]
-    driven = [name for name in names if name not in graded] if _has_points(plan) else []
+    ours = _has_points(plan)
+    driven = [
+        name
+        for name in names
+        if name not in graded and (ours or synapses.is_known(plan.paths, name))
+    ]
     conf = Config.from_dict(_bmtk_config(plan, config, graded + driven))
     network = BioNetwork.from_config(conf)
     network.build_nodes()

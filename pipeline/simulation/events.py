@@ -3,7 +3,7 @@
 BMTK's BioNet makes one Python object per edge and draws places of synapses by a stream of its own.
 Here blocks of edges become NetCons directly. Spike trains of virtual nodes come from one PatternStim
 per rank. Simultaneous events add exactly (weights lie on a binary grid and the mechanisms sum before
-they scale), so that spikes do not depend on ranks.
+they scale), so that spikes do not depend on ranks. Synapses on morphologies: ``synapses``.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.errors import CircuitError, Problem
 from pipeline.runtime import progress
 from pipeline.simulation.neuron_cells import is_point
 from pipeline.simulation.plan import Plan
+from pipeline.simulation.synapses import Place, Placed, Placer, make_process
 from pipeline.simulation.targets import edge_ends
 from pipeline.simulation.weights import EdgeReader, grid_times, receptor_ports
 from pipeline.sonata.read import open_population, read_edges
@@ -28,12 +28,16 @@ class Wired:
     """Live NEURON objects of the event-driven edges on this rank; keep it while simulating.
 
     Attributes:
-        netcons: One per edge onto a point cell, one per synapse onto a morphology.
+        netcons: One per edge onto a point cell; on morphologies one per edge, place and delay.
         sources: What plays the spikes of virtual nodes.
+        processes: Point process of each place on a morphology and kinetics.
+        synapses: Number of synapses on morphologies.
     """
 
     netcons: list[Any] = field(default_factory=list)
     sources: list[Any] = field(default_factory=list)
+    processes: dict[Place, Any] = field(default_factory=dict)
+    synapses: int = 0
 
 
 def connect(plan: Plan, network: Any, names: list[str], cells: dict[int, Any]) -> Wired:
@@ -80,25 +84,52 @@ def _is_virtual(network: Any, population: str) -> bool:
 
 
 def _connect_population(plan, network, pc, name, source, reader, cells, wired) -> None:
-    ports = receptor_ports(plan.paths, name, reader.types)
-    columns = [c for c in ("syn_weight", "nsyns", "delay") if _has_column(plan, name, c)]
+    known = [c for c in ("syn_weight", "nsyns", "delay") if _has_column(plan, name, c)]
     gids = _gids(network, plan, source)
-    local = np.array(sorted(cells), np.int64)
-    for part in progress(_chunks(local), label=f"connect {name}", unit="block"):
-        edges = read_edges(plan.paths.edges(name), name, columns, targets=part)
-        values = reader.values({key: edges[key].to_numpy() for key in edges})
+    points = np.array(sorted(n for n, cell in cells.items() if is_point(cell.hobj)), np.int64)
+    for part in progress(_chunks(points), label=f"connect {name}", unit="block"):
+        block = _read(plan, name, known, part)
+        ports = receptor_ports(plan.paths, name, reader.types.loc[np.unique(block["edge_type_id"])])
+        values = reader.values(block)
         for s, t, kind, weight, delay in zip(
             gids[values.sources].tolist(), values.targets.tolist(), values.types.tolist(),
             values.weights.tolist(), values.delays.tolist(), strict=True,
         ):  # fmt: skip
-            hobj = cells[t].hobj
-            if not is_point(hobj):
-                message = f"edge type {kind} ends at node {t}, which has a morphology"
-                raise CircuitError(Problem(str(plan.paths.edges(name)), message))
-            netcon = pc.gid_connect(s, hobj)
+            netcon = pc.gid_connect(s, cells[t].hobj)
             netcon.delay = delay
             netcon.weight[0], netcon.weight[1] = weight, int(ports[kind])
             wired.netcons.append(netcon)
+    whole = {n: cell.hobj for n, cell in cells.items() if not is_point(cell.hobj)}
+    if not whole:
+        return
+    placer = Placer(plan, name, reader, whole)
+    for part in progress(
+        _chunks(np.array(sorted(whole), np.int64)), label=f"place {name}", unit="block"
+    ):
+        placed = placer.place(_read(plan, name, known, part))
+        _attach(pc, placed, gids, whole, wired)
+
+
+def _attach(pc, placed: Placed, gids, whole, wired: Wired) -> None:
+    """Makes the point processes and NetCons of placed synapses."""
+    made = [
+        wired.processes.get(key) or wired.processes.setdefault(key, make_process(whole, key))
+        for key in placed.places
+    ]
+    for s, index, weight, delay in zip(
+        gids[placed.sources].tolist(), placed.index.tolist(), placed.weights.tolist(),
+        placed.delays.tolist(), strict=True,
+    ):  # fmt: skip
+        netcon = pc.gid_connect(s, made[index])
+        netcon.delay = delay
+        netcon.weight[0] = weight
+        wired.netcons.append(netcon)
+    wired.synapses += placed.synapses
+
+
+def _read(plan: Plan, name: str, columns: list[str], targets: np.ndarray) -> dict[str, np.ndarray]:
+    edges = read_edges(plan.paths.edges(name), name, columns, targets=targets)
+    return {key: edges[key].to_numpy() for key in edges}
 
 
 def _chunks(local: np.ndarray) -> list[np.ndarray]:

@@ -19,6 +19,11 @@ from pipeline.sonata.read import not_built, open_population, read_json, read_nod
 # Measured on two cores of an AMD EPYC: segment updates per second and bytes per segment.
 SEGMENT_STEPS_PER_SECOND = 2.8e7
 BYTES_PER_SEGMENT = 4500
+# The hybrid V1 (docs/performance.md): perisomatic channels and events on both cores at once; a NetCon
+# with its share of point processes.
+EVENT_SEGMENT_STEPS_PER_SECOND = 1.75e7
+BYTES_PER_NETCON = 280
+MIB_PER_RANK, EVENT_MIB_PER_RANK = 150.0, 240.0
 
 
 def run_simulation(
@@ -123,21 +128,24 @@ def compiled_library(paths: CircuitPaths, *, needed: bool = False) -> Path | Non
     return library
 
 
-def estimate(resolved: Resolved, name: str, segments: int) -> dict[str, float]:
+def estimate(resolved: Resolved, name: str, segments: int, netcons: int = 0) -> dict[str, float]:
     """Predicts the cost of a run before it starts.
 
     Args:
         resolved: The model.
         name: Key under ``simulation``.
         segments: Compartments of the circuit.
+        netcons: Connections driven by events.
 
     Returns:
         Steps, seconds on the configured ranks, memory in MiB over all ranks.
     """
     simulation = resolved.model.simulation[name]
     steps = simulation.duration / simulation.dt
+    rate = EVENT_SEGMENT_STEPS_PER_SECOND if netcons else SEGMENT_STEPS_PER_SECOND
     return {
         "steps": steps,
-        "seconds": float(np.ceil(steps * segments / SEGMENT_STEPS_PER_SECOND / simulation.ranks)),
-        "memory_mib": 150.0 * simulation.ranks + segments * BYTES_PER_SEGMENT / 2**20,
+        "seconds": float(np.ceil(steps * segments / rate / simulation.ranks)),
+        "memory_mib": (EVENT_MIB_PER_RANK if netcons else MIB_PER_RANK) * simulation.ranks
+        + (segments * BYTES_PER_SEGMENT + netcons * BYTES_PER_NETCON) / 2**20,
     }

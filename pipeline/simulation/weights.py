@@ -20,6 +20,8 @@ from pipeline.sonata.read import read_json, read_nodes, read_types
 COLUMNS = ("syn_weight", "nsyns", "delay")
 GRID = 2.0**38
 """Weights are multiples of 2^-38 of their unit: sums up to 2^15 units are exact."""
+SYNAPSE_GRID = 2.0**50
+"""Of conductances (uS) of single synapses on morphologies: sums up to 8 uS are exact."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class EdgeValues:
         types: int64 [n]. Edge type ids.
         weights: float64 [n], in the unit of the file (pA, nS or uS by the target's model).
         delays: float64 [n], ms.
+        rows: int64 [n]. Where these edges stand in the block; None: all of it in its order.
     """
 
     sources: np.ndarray
@@ -39,6 +42,7 @@ class EdgeValues:
     types: np.ndarray
     weights: np.ndarray
     delays: np.ndarray
+    rows: np.ndarray | None = None
 
 
 class EdgeReader:
@@ -98,8 +102,12 @@ class EdgeReader:
         """Whether the gains leave no edge of the population."""
         return not self._factors.any()
 
-    def values(self, block: dict[str, np.ndarray]) -> EdgeValues:
+    def values(self, block: dict[str, np.ndarray], grid: float = GRID) -> EdgeValues:
         """Returns the values of a block of ``edge_blocks``; edges of weight 0 by a gain are left out.
+
+        Args:
+            block: Columns of edges.
+            grid: Weights become multiples of its inverse.
 
         Raises:
             CircuitError: If an edge has no weight or delay.
@@ -107,19 +115,30 @@ class EdgeReader:
         sources = block["source_node_id"].astype(np.int64)
         targets = block["target_node_id"].astype(np.int64)
         types = block["edge_type_id"].astype(np.int64)
-        weight = self._column(block, "syn_weight", types) * self._column(block, "nsyns", types, 1.0)
-        delays = self._column(block, "delay", types)
+        weight = self.column(block, "syn_weight", types) * self.column(block, "nsyns", types, 1.0)
+        delays = self.column(block, "delay", types)
         if self._dt:
             delays = np.maximum(np.floor(delays / self._dt + 0.5), 1.0) * self._dt
         factors = self._factors[self._codes[0][sources], self._codes[1][targets]]
         kept = factors != 0
-        weights = round_weights(weight * factors)
+        weights = round_weights(weight * factors, grid)
         if kept.all():
             return EdgeValues(sources, targets, types, weights, delays)
         parts = (sources, targets, types, weights, delays)
-        return EdgeValues(*(part[kept] for part in parts))
+        return EdgeValues(*(part[kept] for part in parts), rows=np.flatnonzero(kept))
 
-    def _column(self, block, name: str, types: np.ndarray, default: float | None = None):
+    def column(
+        self,
+        block: dict[str, np.ndarray],
+        name: str,
+        types: np.ndarray,
+        default: float | None = None,
+    ) -> np.ndarray:
+        """Returns an attribute of each edge, from the block or from its type: float64 [n].
+
+        Raises:
+            CircuitError: If there is none and no default.
+        """
         if name in block:
             return block[name].astype(np.float64)
         if name in self.types:
@@ -131,9 +150,9 @@ class EdgeReader:
         return np.full(len(types), default)
 
 
-def round_weights(weights: np.ndarray) -> np.ndarray:
-    """Rounds weights to multiples of 1 / GRID of their unit."""
-    return np.round(weights * GRID) / GRID
+def round_weights(weights: np.ndarray, grid: float = GRID) -> np.ndarray:
+    """Rounds weights to multiples of 1 / grid of their unit."""
+    return np.round(weights * grid) / grid
 
 
 def grid_times(times: np.ndarray, dt: float) -> np.ndarray:

@@ -35,18 +35,22 @@ def component_folder(circuit: Circuit, properties: Mapping, name: str) -> Path |
 
 def check_components(circuit: Circuit, nodes: Nodes) -> list[Problem]:
     """Checks morphologies, model templates and parameter files of one node population."""
-    types = nodes.columns.get("model_type")
-    kind = nodes.properties.get("type") or (str(types[0]) if types is not None and len(types) else
-                                            "")  # fmt: skip
+    files = np.asarray(nodes.columns.get("dynamics_params", ()), object)
+    types = np.asarray(nodes.columns.get("model_type", ()), object)
+    kind = nodes.properties.get("type") or (str(types[0]) if len(types) else "")
+    kinds, present = np.full(len(files), kind, object), {kind}
+    if len(types) == len(files) and set(types) <= set(_MODEL_FOLDERS):
+        # One population may hold point cells and cells with morphologies.
+        kinds, present = types, {kind, *types}
     problems: list[Problem] = []
-    if kind == "biophysical":
+    if "biophysical" in present:
         problems += _check_morphologies(circuit, nodes)
         problems += _check_templates(circuit, nodes)
-    folder_name = _MODEL_FOLDERS.get(kind)
-    files = sorted(_texts(nodes.columns.get("dynamics_params", ())))
-    if folder_name and files:
-        folder = component_folder(circuit, nodes.properties, folder_name)
-        problems += _missing(circuit, nodes, folder_name, folder, files)
+    for kind in sorted(map(str, present)):
+        folder_name, own = _MODEL_FOLDERS.get(kind), sorted(_texts(files[kinds == kind]))
+        if folder_name and own:
+            folder = component_folder(circuit, nodes.properties, folder_name)
+            problems += _missing(circuit, nodes, folder_name, folder, own)
     return problems
 
 

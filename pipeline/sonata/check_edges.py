@@ -268,6 +268,8 @@ def _label(row: pd.Series) -> str | None:
 
 def _reversal(row: pd.Series, synapses: Path | None) -> float | None:
     """Returns the reversal potential of a type, from the table or its parameter file, mV."""
+    if row.get("model_template") == "static_synapse":
+        return None  # NEST: the weight goes to a port of the cell, which alone may have a reversal
     values = {name: row.get(name) for name in REVERSALS}
     file = row.get(layout.DYNAMICS)
     if synapses is not None and isinstance(file, str) and (synapses / file).is_file():

@@ -12,7 +12,7 @@ from scipy import stats
 
 from pipeline.cells.morphology import APIC, AXON, DEND, SOMA, Morphology, Section, with_axon
 from pipeline.cells.places import candidates, path_distances, place
-from pipeline.edges.synapse_places import synapse_places
+from pipeline.cells.synapse_places import synapse_places
 from pipeline.errors import MorphologyError
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pipeline.edges.rules.random import normal, philox, rule_key, uniforms, uniforms_array
+from pipeline.edges.rules.random import normal, philox, uniforms
+from pipeline.philox import rule_key, uniforms_array
 
 # Known answers of Philox-4x32-10, Random123 distribution: counter, key, result.
 VECTORS = [

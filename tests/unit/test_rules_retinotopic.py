@@ -11,9 +11,9 @@ from scipy import stats
 from pipeline.config.rules import RuleEdges
 from pipeline.edges.rules import parts
 from pipeline.edges.rules.build import Builder, compile_network
-from pipeline.edges.rules.random import rule_key, uniforms_array
 from pipeline.edges.rules.tables import Findings
 from pipeline.errors import ConfigError
+from pipeline.philox import rule_key, uniforms_array
 from pipeline.runtime import file_hash
 
 NAMES = parts.Names("lgn__v1__chemical", "lgn", "v1")

@@ -8,7 +8,8 @@ from rule_nodes import GAUSSIAN, HALF, all_edges, builder, cells, rule
 from scipy import stats
 
 from pipeline.edges.rules.laws import pair_probabilities
-from pipeline.edges.rules.random import ACCEPT, uniforms_array
+from pipeline.edges.rules.random import ACCEPT
+from pipeline.philox import uniforms_array
 
 MATRIX = {
     "law": "probability",

@@ -103,15 +103,16 @@ def _check_sign(
     signs = source_signs(config.sign, rule, path, findings)[:, None]
     connected = rule.synapse.edge_types >= 0
     weights = _weight_signs(rule.synapse.draws)
-    negative = connected & (weights < 0)
-    if config.weight_kind == "current":
-        wrong = connected & (weights * signs < 0)
-        message = "weights of {pair} have the wrong sign for {sign} currents"
-    elif config.weight_kind == "conductance":
-        wrong, message = negative, "weights of {pair} are negative conductances"
-    else:
-        wrong, message = np.zeros_like(connected), ""
-    _report(wrong, message, signs, rule, (*path, "weight"), findings)
+    for kind, wrong, message in (
+        (
+            "current",
+            weights * signs < 0,
+            "weights of {pair} have the wrong sign for {sign} currents",
+        ),
+        ("conductance", weights < 0, "weights of {pair} are negative conductances"),
+    ):
+        wrong = wrong & connected & (rule.synapse.kinds == kind)
+        _report(wrong, message, signs, rule, (*path, "weight"), findings)
     erev = rule.synapse.columns.get("erev")
     if erev is not None:
         values = np.array([[np.nan if v is None else float(v) for v in row] for row in erev])

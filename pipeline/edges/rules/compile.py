@@ -23,10 +23,10 @@ from pipeline.edges.rules.compiled import (
 )
 from pipeline.edges.rules.laws import Law
 from pipeline.edges.rules.listed import one_to_one, read_listed
-from pipeline.edges.rules.random import rule_key
 from pipeline.edges.rules.retinotopic import compile_field
 from pipeline.edges.rules.synapse import compile_synapse
 from pipeline.edges.rules.tables import Findings, PairValues, classify, select
+from pipeline.philox import rule_key
 
 _KINDS = {
     "fixed_indegree": INDEGREE, "fixed_outdegree": OUTDEGREE, "fixed_total": TOTAL,
@@ -111,6 +111,8 @@ def _classes(rule, path: KeyPath, source: Side, target: Side, findings: Findings
     for table, at in pair_tables(rule, path):
         found[0].setdefault(table.source_by, (*at, "source_by"))
         found[1].setdefault(table.target_by, (*at, "target_by"))
+        if table.column_by:
+            found[1].setdefault(table.column_by, (*at, "column_by"))
     for index, law in enumerate(rule.connect):
         if isinstance(law, schema.RetinotopicConnect) and law.by:
             found[1].setdefault(law.by, (*path, "connect", index, "by"))

@@ -7,28 +7,21 @@ in which pairs are visited, so threads, blocks and parts cannot change an edge.
 
 from __future__ import annotations
 
-import hashlib
 import math
 
 import numpy as np
 from numba import njit
 
+from pipeline.philox import HALF as _HALF
+from pipeline.philox import M0 as _M0
+from pipeline.philox import M1 as _M1
+from pipeline.philox import MASK as _MASK
+from pipeline.philox import SCALE as _SCALE
+from pipeline.philox import W0 as _W0
+from pipeline.philox import W1 as _W1
+
 ACCEPT, STREAM, OUTWARD, NSYNS, WEIGHT, DELAY = 1, 2, 3, 4, 5, 6
 """Purposes: the third counter word."""
-
-_M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
-_W0, _W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
-_MASK, _HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
-_SCALE = 1.0 / 9007199254740992.0
-
-
-def rule_key(seed: int, name: str) -> np.ndarray:
-    """Returns the Philox key of one rule: uint64 [2], each word below 2**32.
-
-    The name, not its place in the list, enters, so that adding a rule leaves the others alone.
-    """
-    digest = hashlib.blake2b(f"rule/{seed}/{name}".encode(), digest_size=8).digest()
-    return np.frombuffer(digest, "<u4").astype(np.uint64)
 
 
 @njit(cache=True, inline="always")
@@ -77,22 +70,3 @@ def normal(key, a, b, purpose, index):
     """A standard normal (Box and Muller 1958)."""
     u, v = uniforms(key, a, b, purpose, index)
     return math.sqrt(-2.0 * math.log1p(-u)) * math.cos(2.0 * math.pi * v)
-
-
-def uniforms_array(
-    key: np.ndarray, a: np.ndarray, b: np.ndarray, purpose: int, index: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
-    """NumPy twin of ``uniforms`` for arrays of counters; the tests hold both together."""
-    a, b = np.broadcast_arrays(np.asarray(a, np.uint64), np.asarray(b, np.uint64))
-    c0, c1 = a.copy(), b.copy()
-    c2, c3 = np.full_like(c0, purpose), np.full_like(c0, index)
-    k0, k1 = key
-    for _ in range(10):
-        p0, p1 = _M0 * c0, _M1 * c2
-        c0, c1, c2, c3 = (p1 >> _HALF) ^ c1 ^ k0, p1 & _MASK, (p0 >> _HALF) ^ c3 ^ k1, p0 & _MASK
-        k0, k1 = (k0 + _W0) & _MASK, (k1 + _W1) & _MASK
-    shift = np.uint64(11)
-    return (
-        (((c0 << _HALF) | c1) >> shift) * _SCALE,
-        (((c2 << _HALF) | c3) >> shift) * _SCALE,
-    )

@@ -50,12 +50,14 @@ class SynapseLaw(NamedTuple):
         varies: Name (nsyns, syn_weight, delay) to whether it differs within a class pair.
         columns: Edge type column to objects [source classes, target classes].
         edge_types: int64 [source classes, target classes]. Type ids from 0; -1 where unconnected.
+        kinds: str [source classes, target classes]. What the weight is: ``weight_kind``.
     """
 
     draws: Draws
     varies: dict[str, bool]
     columns: dict[str, np.ndarray]
     edge_types: np.ndarray
+    kinds: np.ndarray
 
 
 def compile_synapse(
@@ -90,7 +92,8 @@ def compile_synapse(
     varies = dict(zip(("nsyns", "syn_weight", "delay"), (codes != CONSTANT).tolist(), strict=True))
     varies["syn_weight"] |= config.direction is not None
     types = np.where(connected, np.cumsum(connected).reshape(values.shape) - 1, -1)
-    return SynapseLaw(draws, varies, _columns(config, path, values), types)
+    kinds = values.texts(config.weight_kind, (*path, "weight_kind"))
+    return SynapseLaw(draws, varies, _columns(config, path, values), types, kinds)
 
 
 def _params(law, path: KeyPath, values: PairValues, connected: np.ndarray) -> list:

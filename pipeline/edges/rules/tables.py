@@ -204,6 +204,8 @@ class PairValues:
         if not isinstance(value, PairTable):
             # Plain values were checked by the schema already, except for the bounds given here.
             return np.full(self.shape, parse(_Cell(value)), dtype)
+        if isinstance(value.column, dict):
+            return self._by_column(value, path, parse, dtype)
         rows = self.source.labels.get(value.source_by)
         columns = self.target.labels.get(value.target_by)
         result = np.full(self.shape, parse(None), dtype)
@@ -219,6 +221,21 @@ class PairValues:
                 result[i, j] = memory[source, target]
         if default is None:
             self._report_unlisted(path, cells, set(rows), set(columns))
+        return result
+
+    def _by_column(self, value: PairTable, path: KeyPath, parse, dtype) -> np.ndarray:
+        """The matrix of a table whose column depends on the target."""
+        result = np.full(self.shape, parse(None), dtype)
+        groups = self.target.labels.get(value.column_by)
+        for group in () if groups is None else groups.unique():
+            if group not in value.column:
+                message = f"no column for {value.column_by} {group!r}"
+                self.findings.add((*path, "column"), message, nearest(group, list(value.column)))
+                continue
+            plain = {"column": value.column[group], "column_by": None}
+            own = (groups == group).to_numpy()
+            matrix = self._matrix(value.model_copy(update=plain), path, parse, dtype)
+            result[:, own] = matrix[:, own]
         return result
 
     @staticmethod

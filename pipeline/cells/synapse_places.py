@@ -6,7 +6,7 @@ import numpy as np
 
 from pipeline.cells.morphology import Morphology
 from pipeline.cells.places import candidates, place
-from pipeline.edges.rules.random import rule_key, uniforms_array
+from pipeline.philox import rule_key, uniforms_array
 
 PLACE = 7
 """Purpose of the draws, beside those of ``edges.rules.random``."""
