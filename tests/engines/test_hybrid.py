@@ -26,8 +26,9 @@ SETS = [ROOT / "mechanisms" / "synapses"]
 VARIANT = f"""extends: {ROOT}/models/v1/variants/hybrid_tiny.yaml
 name: short
 set:
-  simulation.hybrid.duration: 60 ms
-  simulation.hybrid.inputs.lgn: {{kind: poisson, nodes: lgn, rate: 30 Hz}}
+  simulation.evoked.duration: 60 ms
+  simulation.evoked.inputs: {{drive: {{kind: poisson, nodes: lgn, rate: 30 Hz}}}}
+remove: [simulation.evoked.inputs.lgn]
 """
 
 
@@ -73,7 +74,7 @@ def tiny(tmp_path_factory):
 
 def test_hybrid_is_the_same_to_the_last_bit_on_any_number_of_ranks(tiny):
     words, paths = tiny
-    files = [paths.spikes("hybrid"), paths.report("hybrid", "soma")]
+    files = [paths.spikes("evoked"), paths.report("evoked", "soma")]
     digests = []
     for ranks in (1, 2, 3):
         assert main(["simulate", *words, "--ranks", str(ranks)]) == 0

@@ -46,7 +46,7 @@ def test_the_full_model_is_planned_quickly_from_its_rules():
     rows = {row["name"]: row for row in planned["populations"]}
     assert rows["v1"]["cells"] == 230_924
     assert rows["v1__v1__chemical"]["edges"] == pytest.approx(70.1e6, rel=0.02)
-    assert rows["bkg__v1__chemical"]["synapses"] == 3_607_483
+    assert rows["bkg__v1__chemical"]["synapses"] == 4 * 3_607_483
     total = planned["total"]
     assert total["memory"] == max(row["memory"] for row in rows.values())
     for key in ("edges", "disk", "seconds"):
