@@ -28,7 +28,7 @@ name: short
 set:
   simulation.evoked.duration: 60 ms
   simulation.evoked.inputs: {{drive: {{kind: poisson, nodes: lgn, rate: 30 Hz}}}}
-remove: [simulation.evoked.inputs.lgn]
+remove: [simulation.evoked.inputs.lgn, analysis.responses]
 """
 
 
