@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import os
@@ -185,3 +186,51 @@ def test_a_trio_of_both_kinds_equals_the_trio_wired_by_hand(
     found = read_report(paths.report("run", "soma"), "c").data
     expected = np.array(by_hand["traces"]).T[: len(found)]
     assert np.abs(found - expected).max() < 1e-6
+
+
+COMPONENTS = ROOT.parent / "shared/data/billeh-v1/components"
+OWN = f"""extends: {ROOT}/models/v1/variants/hybrid_tiny.yaml
+name: own
+set:
+  nodes.v1.cell_models.core.by: cell_type
+  nodes.v1.cell_models.core: {{{{folder: {{folder}}, models: {{folder}}/models.csv}}}}
+  simulation.evoked.duration: 60 ms
+  simulation.evoked.inputs: {{{{drive: {{{{kind: poisson, nodes: lgn, rate: 30 Hz}}}}}}}}
+remove: [simulation.evoked.inputs.lgn, analysis.responses]
+"""
+
+
+@pytest.mark.skipif(
+    not COMPONENTS.is_dir(), reason="Allen's fits and reconstructions (not shipped) are not here"
+)
+def test_a_folder_of_allen_files_takes_the_place_of_the_stand_ins(tmp_path, monkeypatch):
+    """All 21 populations, the reconstructions that the data folder has of each."""
+    monkeypatch.setenv("SONATINA_CACHE", os.environ.get("SONATINA_CACHE") or str(ROOT / ".cache"))
+    folder = tmp_path / "cells"
+    folder.mkdir()
+    with open(COMPONENTS / "bio_models_prop.csv", newline="") as handle:
+        depth = {r["model_id"]: r["pia_distance"] for r in csv.DictReader(handle, delimiter=" ")}
+    with open(COMPONENTS / "morphology_index.csv", newline="") as handle:
+        rows = [r for r in csv.DictReader(handle) if r["node_type_id"] in depth]
+    # The fixture has none of layer 6; the release uses the cells of layer 5 there.
+    rows += [r | {"pop": "i6Htr3a"} for r in rows if r["pop"] == "i5Htr3a"]
+    lines = ["name,cell_type,fit,morphology,depth,rotation_angle_zaxis"]
+    for row in rows:
+        name, fit = f"{row['pop']}_{row['node_type_id']}", row["dynamics_params"]
+        for file, home in (
+            (row["morphology"], "morphologies"),
+            (fit, "biophysical_neuron_templates"),
+        ):
+            if not (folder / file).exists():
+                shutil.copy(COMPONENTS / home / file, folder / file)
+        numbers = f"{depth[row['node_type_id']]},{row['rotation_angle_zaxis']}"
+        lines.append(f"{name},{row['pop']},{fit},{row['morphology']},{numbers}")
+    (folder / "models.csv").write_text("\n".join(lines) + "\n")
+    (tmp_path / "own.yaml").write_text(OWN.format(folder=folder))
+    words = [str(tmp_path / "own.yaml"), "--out", str(tmp_path / "out")]
+    for verb in ("compile", "nodes", "edges", "circuit", "simulate"):
+        assert main([verb, *words]) == 0
+    paths = CircuitPaths(tmp_path / "out" / "v1" / "own")
+    data = read_report(paths.report("evoked", "soma"), "v1").data
+    assert data.shape[1] == 69 and np.isfinite(data).all()
+    assert -110 < data.min() < -60 and len(list(paths.morphologies.glob("*"))) > 15
