@@ -28,4 +28,7 @@ def test_v1_runs_to_its_report(tmp_path):
     expected = pairs["expected_pairs"].sum()
     assert abs(pairs["pairs"].sum() - expected) < 4 * expected**0.5
     verdicts = pd.read_csv(circuit / "analysis" / "verdicts.csv")
-    assert set(verdicts["verdict"]) == {"pass", "not applicable"}
+    active = verdicts["metric"].str.startswith("responses.")
+    assert active.sum() >= 34  # tiny is not for activity: rates are shown, pass or fail
+    assert set(verdicts["verdict"][~active]) <= {"pass", "not applicable"}
+    assert "pass" in set(verdicts["verdict"][~active])
