@@ -87,7 +87,7 @@ def run(plan: Plan) -> dict[str, float]:
     made = time.perf_counter()
     edges = _connect(nest, plan, first, generators)
     currents = _play_currents(nest, plan, first)
-    recorders = [_watch(nest, plan, first, key) for key in plan.config["reports"]]
+    recorders = [_Voltages(nest, plan, first, key) for key in plan.config["reports"]]
     detectors = {name: _watch_spikes(nest, ids) for name, ids in first.items()}
     built = time.perf_counter()
     _advance(nest, simulator, plan, first, detectors)
@@ -284,10 +284,6 @@ class _Voltages:
             every, self._report["start_time"], self._report["end_time"], "mV", dtype=dtype,
         ) as writer:  # fmt: skip
             writer.append(data)
-
-
-def _watch(nest, plan: Plan, cells: dict[str, np.ndarray], key: str) -> _Voltages:
-    return _Voltages(nest, plan, cells, key)
 
 
 def _watch_spikes(nest, ids: np.ndarray):
