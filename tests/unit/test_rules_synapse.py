@@ -3,10 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 from rule_nodes import HALF, all_edges, builder, cells, rule
 from scipy import sparse, stats
 
+from pipeline.config import rules
 from pipeline.edges.rules.synapse import direction_factor
+from pipeline.errors import ConfigError
 
 
 def made_of(synapse, nodes=None, connect=None, **keys):
@@ -153,3 +156,98 @@ def test_repeated_pairs_draw_their_own_values(multapses):
     weight = {"law": "lognormal", "mean": 1, "sd": 1}
     _, found = made_of({"weight": weight}, cells(20), connect)
     assert len(np.unique(found.columns["syn_weight"])) > 0.99 * len(found.sources)
+
+
+BY_REGION = {
+    "source_by": "pop",
+    "target_by": "pop",
+    "column": {"e": "current", "i": "conductance"},
+    "column_by": "ei",
+}
+
+
+@pytest.fixture
+def two_columns(tmp_path):
+    """A table with a weight per pair of classes in two columns."""
+    table = tmp_path / "weights.csv"
+    pairs = [(s, t) for s in "abc" for t in "abc"]
+    lines = [f"{s},{t},{k + 1},{-0.1 * (k + 1):.1f}" for k, (s, t) in enumerate(pairs)]
+    table.write_text("source,target,conductance,current\n" + "\n".join(lines) + "\n")
+    return str(table)
+
+
+def test_column_by_picks_the_column_of_each_target(two_columns):
+    value = {"table": two_columns, **BY_REGION}
+    nodes = cells(200)
+    made, found = made_of({"weight": {"law": "constant", "value": value}}, nodes)
+    types = {row["edge_type_id"]: row["syn_weight"] for row in made.network.edge_types()}
+    pop, ei = nodes["pop"].to_numpy(), nodes["ei"].to_numpy()
+    order = {name: k for k, name in enumerate("abc")}
+    assert len(set(ei[found.targets])) == 2
+    for source, target, kind in zip(found.sources, found.targets, found.types, strict=True):
+        row = 3 * order[pop[source]] + order[pop[target]] + 1
+        wanted = -0.1 * row if ei[target] == "e" else row
+        assert types[kind] == pytest.approx(wanted, abs=1e-12)
+
+
+def test_a_value_without_a_column_is_told_with_its_place(two_columns):
+    value = {"table": two_columns, **BY_REGION, "column": {"e": "current", "ii": "conductance"}}
+    with pytest.raises(ConfigError) as error:
+        made_of({"weight": {"law": "constant", "value": value}})
+    first = str(error.value.problems[0])
+    assert "synapse.weight.value.column: no column for ei 'i' (did you mean 'ii'?)" in first
+
+
+@pytest.mark.parametrize(
+    "column, by", [({"e": "weight"}, None), ("weight", "ei"), (None, "ei")], ids=str
+)
+def test_column_by_and_its_columns_belong_together(column, by):
+    value = {"values": {"*": {"*": 1}}, "source_by": "pop", "target_by": "pop"}
+    with pytest.raises(ValidationError, match="belong together"):
+        rules.PairTable.model_validate({**value, "column": column, "column_by": by})
+
+
+def tabled_kind(weights):
+    """Inhibitory edges whose weights are currents onto e and conductances onto i."""
+    kind = {"values": {"*": {"e": "current", "i": "conductance"}}}
+    weight = {"values": {"*": weights}}
+    sides = {"source_by": "ei", "target_by": "ei"}
+    return {
+        "weight": {"law": "constant", "value": {**weight, **sides}},
+        "weight_kind": {**kind, **sides},
+        "sign": "inhibitory",
+    }
+
+
+def test_a_tabled_weight_kind_is_held_against_the_sign_pair_by_pair():
+    made, found = made_of(tabled_kind({"e": -2.0, "i": 3.0}))
+    weights = {(r["target_ei"], r["syn_weight"]) for r in made.network.edge_types()}
+    assert weights == {("e", -2.0), ("i", 3.0)} and len(found.sources)
+
+
+@pytest.mark.parametrize(
+    "weights, message",
+    [
+        ({"e": 2.0, "i": 3.0}, "wrong sign for inhibitory currents"),
+        ({"e": -2.0, "i": -3.0}, "negative conductances"),
+    ],
+)
+def test_a_tabled_weight_kind_finds_the_wrong_half_only(weights, message):
+    with pytest.raises(ConfigError) as error:
+        made_of(tabled_kind(weights))
+    text = [str(problem) for problem in error.value.problems]
+    assert len(text) == 1 and message in text[0]
+
+
+def test_an_unknown_weight_kind_in_a_table_is_told():
+    synapse = tabled_kind({"e": -2.0, "i": 3.0})
+    synapse["weight_kind"]["values"] = {"*": {"e": "curent", "i": "conductance"}}
+    with pytest.raises(ConfigError, match="curent"):
+        made_of(synapse)
+
+
+def test_a_pair_without_a_weight_kind_is_told():
+    synapse = tabled_kind({"e": -2.0, "i": 3.0})
+    synapse["weight_kind"]["values"] = {"e": {"*": "current"}, "i": {"i": "conductance"}}
+    with pytest.raises(ConfigError, match="'nothing' is no kind of weight"):
+        made_of(synapse)

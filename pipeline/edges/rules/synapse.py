@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import numpy as np
 from numba import njit, prange
@@ -92,8 +92,17 @@ def compile_synapse(
     varies = dict(zip(("nsyns", "syn_weight", "delay"), (codes != CONSTANT).tolist(), strict=True))
     varies["syn_weight"] |= config.direction is not None
     types = np.where(connected, np.cumsum(connected).reshape(values.shape) - 1, -1)
-    kinds = values.texts(config.weight_kind, (*path, "weight_kind"))
+    kinds = _kinds(config, path, values, connected)
     return SynapseLaw(draws, varies, _columns(config, path, values), types, kinds)
+
+
+def _kinds(config, path: KeyPath, values: PairValues, connected: np.ndarray) -> np.ndarray:
+    """The kinds of weights; a table's words are free text to the schema."""
+    at, known = (*path, "weight_kind"), get_args(schema.WeightKind)
+    kinds = values.texts(config.weight_kind, at)
+    for word in sorted({str(kind or "nothing") for kind in kinds[connected]} - set(known)):
+        values.findings.add(at, f"{word!r} is no kind of weight", f"one of {', '.join(known)}")
+    return kinds
 
 
 def _params(law, path: KeyPath, values: PairValues, connected: np.ndarray) -> list:
