@@ -19,7 +19,15 @@ class Knob(Strict):
     follows: Literal["spontaneous", "ratio"] = Field(
         description="What a class's factor answers to: its spontaneous rate, or evoked over it."
     )
-    share: float = Field(1.0, gt=0, le=1, description="Power of the common factor that it takes.")
+    share: float = Field(
+        1.0,
+        ge=-1,
+        le=1,
+        description="Power of the common factor that it takes: below 0 for inhibition, 0 to stay.",
+    )
+    start: float = Field(
+        1.0, gt=0, description="First factor; knobs that follow spontaneous multiply it by start."
+    )
     classes: list[Name] = Field(
         default_factory=list, description="Only these classes have it; default: all."
     )

@@ -80,6 +80,8 @@ CONFIG = Tuning(
     knobs=[
         {"edges": "bkg", "follows": "spontaneous"},
         {"edges": "rec", "sources": ["a", "b"], "follows": "ratio", "share": 0.5, "classes": ["k"]},
+        {"edges": "rec", "sources": ["i"], "follows": "ratio", "share": -1, "start": 3},
+        {"edges": "lgn", "follows": "ratio", "share": 0, "start": 2, "classes": ["l"]},
     ],
 )  # fmt: skip
 
@@ -92,6 +94,9 @@ def test_gains_of_knobs():
         {"edges": "bkg", "source": None, "target": "l", "factor": 6.0},
         {"edges": "rec", "source": "a", "target": "k", "factor": 2.0},
         {"edges": "rec", "source": "b", "target": "k", "factor": 2.0},
+        {"edges": "rec", "source": "i", "target": "k", "factor": 0.75},  # inhibition the other way
+        {"edges": "rec", "source": "i", "target": "l", "factor": 3.0},
+        {"edges": "lgn", "source": None, "target": "l", "factor": 2.0},
     ]
 
 
