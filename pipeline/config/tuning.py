@@ -23,10 +23,7 @@ class Knob(Strict):
         1.0,
         ge=-1,
         le=1,
-        description="Power of the common factor that it takes: below 0 for inhibition, 0 to stay.",
-    )
-    start: float = Field(
-        1.0, gt=0, description="First factor; knobs that follow spontaneous multiply it by start."
+        description="Power of the common factor that it takes; below 0 for inhibition.",
     )
     classes: list[Name] = Field(
         default_factory=list, description="Only these classes have it; default: all."
@@ -36,7 +33,7 @@ class Knob(Strict):
 class Tuning(Strict):
     """A staged search without gradients; windows and classes are those of analysis.responses."""
 
-    simulation: Name = Field(description="Run that is evaluated; its own gains stay below.")
+    simulation: Name = Field(description="Run that is evaluated; its gains and its other gain tables stay below.")
     targets: RelativeFile = Field(
         description="CSV: class, spontaneous, evoked (Hz), start (first factor of the knobs that "
         "follow spontaneous), source."

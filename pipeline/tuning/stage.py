@@ -16,7 +16,7 @@ from pipeline.config.simulation import Gain, Simulation
 from pipeline.config.tables import read_csv
 from pipeline.config.tuning import Tuning
 from pipeline.errors import ConfigError, PipelineError, Problem
-from pipeline.runtime import progress, value_hash, write_text
+from pipeline.runtime import file_hash, progress, value_hash, write_text
 from pipeline.simulation.stage import run_simulation
 from pipeline.sonata.layout import CircuitPaths
 from pipeline.sonata.node_sets import read_set
@@ -156,8 +156,8 @@ def _evaluate(resolved, name, paths, judge, targets, unknowns, trials) -> np.nda
         *(Gain(**gain) for gain in gains_of(config, judge.classes, targets, unknowns)),
     ]
     changed = run.model_copy(
-        update={"gains": gains, "gain_tables": [], "record": {}, "duration": duration,
-                "rate_limit": config.rate_limit}
+        update={"gains": gains, "gain_tables": _other_tables(resolved, name), "record": {},
+                "duration": duration, "rate_limit": config.rate_limit}
     )  # fmt: skip
     key = f"tune-{name}"
     model = resolved.model.model_copy(
@@ -182,6 +182,13 @@ def _evaluate(resolved, name, paths, judge, targets, unknowns, trials) -> np.nda
     return np.nan_to_num(np.vstack([medians, (np.array(medians) + np.array(means)) / 2]))
 
 
+def _other_tables(resolved: Resolved, name: str) -> list[str]:
+    """The gain tables of the run but the one that this tuning writes."""
+    tuning = resolved.model.tuning[name]
+    tables = resolved.model.simulation[tuning.simulation].gain_tables
+    return [table for table in tables if table != tuning.table]
+
+
 def _stimulus(run: Simulation) -> str:
     return next(i.stimulus for i in run.inputs.values() if getattr(i, "stimulus", None))
 
@@ -195,7 +202,7 @@ def gains_of(config: Tuning, classes: list[str], targets: pd.DataFrame, unknowns
         for name, value in zip(classes, row, strict=True):
             if knob.classes and name not in knob.classes:
                 continue
-            first = knob.start * (start[name] if knob.follows == "spontaneous" else 1.0)
+            first = (start[name] if knob.follows == "spontaneous" else 1.0)
             factor = float(f"{first * np.exp(knob.share * value):.6g}")
             for source in knob.sources or [None]:
                 gains.append(
@@ -224,6 +231,7 @@ def _key(resolved: Resolved, name: str) -> str:
     run = dict(tree["simulation"][resolved.model.tuning[name].simulation])
     for free in ("gain_tables", "record", "threads", "ranks"):
         run.pop(free)
+    parts += [file_hash(resolved.path(table)) for table in _other_tables(resolved, name)]
     return value_hash([*parts, run, resolved.tree["analysis"]["responses"]])[:16]
 
 

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.config.load import load_model
 from pipeline.config.tuning import Tuning
 from pipeline.errors import ConfigError
 from pipeline.tuning.controller import BOUNDS, Controller, Goal
-from pipeline.tuning.stage import _Book, count_inside, gains_of, read_targets
+from pipeline.tuning.stage import _Book, _other_tables, count_inside, gains_of, read_targets
 
 GOAL = Goal(np.array([2.0, 8.0, 0.5]), np.array([4.0, 10.0, 1.0]), 0.2)
 
@@ -80,8 +81,7 @@ CONFIG = Tuning(
     knobs=[
         {"edges": "bkg", "follows": "spontaneous"},
         {"edges": "rec", "sources": ["a", "b"], "follows": "ratio", "share": 0.5, "classes": ["k"]},
-        {"edges": "rec", "sources": ["i"], "follows": "ratio", "share": -1, "start": 3},
-        {"edges": "lgn", "follows": "ratio", "share": 0, "start": 2, "classes": ["l"]},
+        {"edges": "rec", "sources": ["i"], "follows": "ratio", "share": -1},
     ],
 )  # fmt: skip
 
@@ -94,9 +94,8 @@ def test_gains_of_knobs():
         {"edges": "bkg", "source": None, "target": "l", "factor": 6.0},
         {"edges": "rec", "source": "a", "target": "k", "factor": 2.0},
         {"edges": "rec", "source": "b", "target": "k", "factor": 2.0},
-        {"edges": "rec", "source": "i", "target": "k", "factor": 0.75},  # inhibition the other way
-        {"edges": "rec", "source": "i", "target": "l", "factor": 3.0},
-        {"edges": "lgn", "source": None, "target": "l", "factor": 2.0},
+        {"edges": "rec", "source": "i", "target": "k", "factor": 0.25},  # inhibition the other way
+        {"edges": "rec", "source": "i", "target": "l", "factor": 1.0},
     ]
 
 
@@ -135,3 +134,9 @@ def test_bad_targets(tmp_path, text, found):
     with pytest.raises(ConfigError) as caught:
         read_targets(Folder(lambda name: tmp_path / name), CONFIG)
     assert found in str(caught.value)
+
+
+def test_a_search_keeps_the_other_gain_tables_of_the_run():
+    """The V1 tuning starts from a table of its own; dropping it would search from elsewhere."""
+    resolved = load_model("v1", "small")
+    assert _other_tables(resolved, "rates") == ["tables/tuning_start.csv"]
