@@ -33,7 +33,9 @@ class Knob(Strict):
 class Tuning(Strict):
     """A staged search without gradients; windows and classes are those of analysis.responses."""
 
-    simulation: Name = Field(description="Run that is evaluated; its gains and its other gain tables stay below.")
+    simulation: Name = Field(
+        description="Run that is evaluated; its gains and its other gain tables stay below."
+    )
     targets: RelativeFile = Field(
         description="CSV: class, spontaneous, evoked (Hz), start (first factor of the knobs that "
         "follow spontaneous), source."

@@ -202,7 +202,7 @@ def gains_of(config: Tuning, classes: list[str], targets: pd.DataFrame, unknowns
         for name, value in zip(classes, row, strict=True):
             if knob.classes and name not in knob.classes:
                 continue
-            first = (start[name] if knob.follows == "spontaneous" else 1.0)
+            first = start[name] if knob.follows == "spontaneous" else 1.0
             factor = float(f"{first * np.exp(knob.share * value):.6g}")
             for source in knob.sources or [None]:
                 gains.append(
