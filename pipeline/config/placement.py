@@ -265,6 +265,9 @@ class PlacedNodes(Strict):
             raise ValueError("cells with morphologies are biophysical: set model_type")
         if self.morphologies and not self.layers:
             raise ValueError("placement rules speak of layers: give layers")
+        flat = [n for n, r in self.regions.items() if not isinstance(r, _Deep)]
+        if self.morphologies and flat:
+            raise ValueError(f"cells of region {flat[0]} have no depth to choose morphologies by")
         return self
 
 

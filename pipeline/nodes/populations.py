@@ -13,6 +13,7 @@ from pipeline.config.load import Resolved
 from pipeline.config.placement import ImportedNodes, PlacedNodes, PointNodes, Voxels
 from pipeline.nodes.listed import read_imported, read_points
 from pipeline.nodes.place import Placement, place, plan_counts
+from pipeline.nodes.placed_table import placed_table
 from pipeline.nodes.point_cells import type_entries, write_point_cells
 from pipeline.nodes.shape_choice import choose_shapes, quaternions
 from pipeline.nodes.shapes import VoxelShape
@@ -96,14 +97,23 @@ def run_placed(resolved: Resolved, name: str, paths: CircuitPaths) -> tuple[int,
     placement = place(nodes, specs, name, resolved.model.seed, voxels)
     units = dict.fromkeys("xy", "degree") if placement.degrees else {}
     units |= {"tuning_angle": "degree", "rotation_angle_yaxis": "radian"}
-    columns = placement.columns
+    columns, dynamics = placement.columns, None
     texts = [key for key, values in columns.items() if values.dtype == object]
     rows, ids = _node_types(resolved, name, placement, whole)
     if nodes.morphologies:
         shapes, table = choose_shapes(resolved, name, placement, paths)
         columns = columns | shapes | _models(nodes, rows, ids)
-        write_text(paths.analysis(f"placement_{name}"), _csv(table))
-    write_nodes(paths.nodes(name), name, columns, ids, library=texts, units=units)
+        # SNAP asks for these, and for a folder of e-models, even while there are none.
+        unknown = np.full(len(ids), np.nan, np.float32)
+        dynamics = dict.fromkeys(("holding_current", "threshold_current"), unknown)
+        paths.emodels.mkdir(parents=True, exist_ok=True)
+        written = {"placement": placed_table(nodes, placement), "fit": table}
+        for key, frame in written.items():
+            text = frame.to_csv(index=False, float_format="%.9g", lineterminator="\n")
+            write_text(paths.analysis(f"{key}_{name}"), text)
+    write_nodes(
+        paths.nodes(name), name, columns, ids, dynamics=dynamics, library=texts, units=units
+    )
     write_types(paths.node_types(name), rows)
     return len(ids), _placed_sets(nodes, name, placement)
 
@@ -114,10 +124,6 @@ def _models(
     """What SNAP wants to see of the types in the nodes themselves, as plain text for BMTK."""
     names = ("model_type", "model_template") if nodes.model_template else ("model_type",)
     return {name: np.array([row[name] for row in rows], object)[ids] for name in names}
-
-
-def _csv(table: pd.DataFrame) -> str:
-    return table.to_csv(index=False, float_format="%.9g", lineterminator="\n")
 
 
 def _node_types(
