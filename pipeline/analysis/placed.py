@@ -50,7 +50,11 @@ def analyse_placed(
     head = f"nodes.{name}"
     metrics: list[Metric] = [
         (f"{head}.types", int((ours > 0).sum()), ""),
-        (f"{head}.type_counts_differing", int((ours.to_numpy() != placement["published"]).sum()), ""),
+        (
+            f"{head}.type_counts_differing",
+            int((ours.to_numpy() != placement["published"]).sum()),
+            "",
+        ),
         (f"{head}.volume", float(volume), "mm3"),
         (f"{head}.unfit", float(whole["unmet"].sum() / whole["cells"].sum()), ""),
     ]

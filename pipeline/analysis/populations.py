@@ -99,7 +99,9 @@ def analyse_populations(
 
     Returns:
         Table name to table (``populations``, ``places_<population>``, and those of
-        ``analyse_placed`` for cells that draw morphologies; none without plain populations), and ``nodes.<population>.cells`` and ``nodes.<population>.<attribute>.<value>``.
+        ``analyse_placed`` for cells that draw morphologies; none without plain populations), and
+        metrics: ``nodes.<population>.cells``, ``nodes.<population>.<attribute>.<value>`` and those
+        of ``analyse_placed``.
 
     Raises:
         CircuitError: If nodes are missing or damaged.
