@@ -149,7 +149,11 @@ def test_quaternions_turn_points_about_the_pia_axis(angle, point):
     q = np.array([parts[f"orientation_{axis}"][0] for axis in "wxyz"])
     assert np.linalg.norm(q) == pytest.approx(1)
     x, y, z = point
-    by_hand = [x * math.cos(angle) + z * math.sin(angle), y, z * math.cos(angle) - x * math.sin(angle)]
+    by_hand = [
+        x * math.cos(angle) + z * math.sin(angle),
+        y,
+        z * math.cos(angle) - x * math.sin(angle),
+    ]
     by_scipy = Rotation.from_quat([*q[1:], q[0]]).apply(point)
     np.testing.assert_allclose(by_scipy, by_hand, atol=1e-9)
     np.testing.assert_allclose(rotated(np.array([point]), q)[0], by_hand, atol=1e-9)
