@@ -19,7 +19,8 @@ class Fit:
 
     Attributes:
         score: float64 [cells, morphologies], 0 to 1.
-        strict: float64 [cells, morphologies]. Lowest score of the strict rules alone.
+        strict: float64 [cells, morphologies]. Lowest score of the strict rules alone; below 0 where
+            a limit is passed by more than the overshoot, the lower the further.
         optional: float64 [cells, morphologies]. Mean of the optional scores; 1 where there are none.
         unmet: int64 [rules]. Cells at which no morphology meets an optional rule at all, so that
             it is left out there; 0 for strict rules.
@@ -36,8 +37,8 @@ def rule_score(
 ) -> np.ndarray:
     """Scores one rule for every pair of a place and a morphology.
 
-    below: 1 - clip((y + y_max - limit) / overshoot, 0, 1). region_target: overlap of the wanted and
-    the placed interval over the shorter of the two; region_occupy: over the longer.
+    below: 1 - max(0, (y + y_max - limit) / overshoot), to be cut at 0. region_target: overlap of the
+    wanted and the placed interval over the shorter of the two; region_occupy: over the longer.
 
     Args:
         rule: The rule.
@@ -51,13 +52,12 @@ def rule_score(
     """
     low, high = (height[:, None] + extent[None, :, end] for end in (0, 1))
     if rule.kind == BELOW:
-        return 1.0 - np.clip((high - rule.high) / overshoot, 0.0, 1.0)
-    overlap = np.clip(np.minimum(high, rule.high) - np.maximum(low, rule.low), 0.0, None)
+        return 1.0 - np.maximum((high - rule.high) / overshoot, 0.0)
+    overlap = np.maximum(np.minimum(high, rule.high) - np.maximum(low, rule.low), 0.0)
     wanted, placed = rule.high - rule.low, high - low
     length = np.minimum(wanted, placed) if rule.kind == TARGET else np.maximum(wanted, placed)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(length > 0, np.minimum(overlap / length, 1.0), np.where(
-            np.isnan(length), np.nan, 0.0))  # fmt: skip
+    score = np.where(np.isnan(length), np.nan, 0.0)
+    return np.minimum(np.divide(overlap, length, out=score, where=length > 0), 1.0)
 
 
 def fit(
@@ -104,14 +104,15 @@ def fit(
     some = number > 0
     optional = np.divide(total, number, out=np.ones(shape), where=some)
     harmonic = np.divide(number, inverse, out=np.ones(shape), where=some)
-    return Fit(strict * np.where(none, 0.0, harmonic), strict, optional, unmet)
+    score = np.maximum(strict, 0.0) * np.where(none, 0.0, harmonic)
+    return Fit(score, strict, optional, unmet)
 
 
 def draw(found: Fit, alpha: float, uniforms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Draws a morphology for every cell with a probability that goes with score^alpha.
 
-    Where no morphology scores above 0, the one that comes nearest is taken: highest strict score,
-    then highest mean of the optional ones; among equals each is as likely.
+    Where no morphology scores above 0, the one that comes nearest is taken: the least beyond a
+    limit, then the highest mean of the optional scores; among equals each is as likely.
 
     Args:
         found: The scores.

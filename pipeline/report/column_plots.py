@@ -184,7 +184,7 @@ def draw_counts(table: pd.DataFrame, fit: pd.DataFrame, dpi: int) -> str:
         left.set_xlim(0, 2 * max(1, table["cells"].max(), table["expected"].max()))
         left.set_yticks(place, table["mtype"], fontsize=7)
         left.set_xlabel("cells (yellow excitatory, blue inhibitory)")
-        left.legend(loc="lower right")
+        left.legend(loc="upper right")
         right.barh(place, table["mean_score"], height=0.72, color=OURS)
         right.set_yticks([])
         right.set_xlim(0, 1.35)
@@ -215,16 +215,17 @@ def draw_depths(table: pd.DataFrame, layers: Mapping[str, tuple[float, float]], 
                    label="ours")  # fmt: skip
             ax.step(rows["depth_um"], rows["expected"] / 1000, where="mid", color=THEIRS,
                     linewidth=1.4, label="published, uniform in each layer")  # fmt: skip
+            low, high = rows["depth_um"].min() - step / 2, rows["depth_um"].max() + step / 2
             top = ax.get_ylim()[1]
             for name, (start, stop) in layers.items():
-                if stop > rows["depth_um"].min() and start < rows["depth_um"].max():
+                start, stop = max(start, low), min(stop, high)
+                if start < stop:
                     ax.axvline(start, color="#c8ccd4", linewidth=0.6, zorder=0)
-                    middle = np.clip((start + stop) / 2, rows["depth_um"].min(),
-                                     rows["depth_um"].max())  # fmt: skip
-                    ax.text(middle, top, name, ha="center", va="bottom", fontsize=7.5)
+                    ax.text((start + stop) / 2, top, name, ha="center", va="bottom", fontsize=7.5)
             ax.set_title(f"{kind}\n")
             ax.set_xlabel("depth below the pia (µm)")
             ax.set_ylabel("1,000 cells per mm³")
-            ax.legend(loc="upper left", fontsize=7)
-            ax.margins(x=0)
+            ax.set_xlim(low, high)
+            ax.set_ylim(0, top)
+            ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, fontsize=7)
         return encode(figure, "svg", dpi)

@@ -33,7 +33,7 @@ def naive(rules, y, axon, dendrite, overshoot):
             if math.isnan(low):
                 row.append(None)
             elif rule.kind == "below":
-                row.append(1 - min(max((high - rule.high) / overshoot, 0), 1))
+                row.append(1 - max((high - rule.high) / overshoot, 0))
             else:
                 both = max(0.0, min(high, rule.high) - max(low, rule.low))
                 lengths = (high - low, rule.high - rule.low)
@@ -52,7 +52,9 @@ def naive(rules, y, axon, dendrite, overshoot):
             mean = 0.0
         elif optional:
             mean = len(optional) / sum(1 / s for s in optional)
-        out.append((min(strict) * mean, min(strict), np.mean(optional) if optional else 1.0))
+        out.append(
+            (max(min(strict), 0) * mean, min(strict), np.mean(optional) if optional else 1.0)
+        )
     return out, [not use for use in usable]
 
 
@@ -98,7 +100,9 @@ def test_rules_by_hand():
     below = PlacementRule("below", "dendrite", -math.inf, 0.0, "", "")
     extent = np.array([[-100.0, 50.0], [-100.0, 65.0], [-100.0, 300.0], [np.nan, np.nan]])
     score = rule_score(below, np.array([-50.0]), extent, 30.0)[0]
-    assert score[:3].tolist() == [1.0, 0.5, 0.0] and np.isnan(score[3])
+    assert score[:3].tolist() == [1.0, 0.5, 1 - 250 / 30] and np.isnan(score[3])
+    found = fit([below], np.array([-50.0]), {"axon": extent, "dendrite": extent}, 30.0)
+    assert found.score[0].tolist() == [1.0, 0.5, 0.0, 1.0]  # what is not there breaks no rule
     target = PlacementRule("region_target", "axon", -165.0, 0.0, "", "")
     occupy = PlacementRule("region_occupy", "axon", -165.0, 0.0, "", "")
     extent = np.array([[-10.0, 82.5], [-500.0, -200.0]])  # soma at 165: half of L1, none of it
@@ -127,7 +131,7 @@ def test_frequencies_follow_score_to_the_alpha(scores, alpha):
 
 def test_the_nearest_one_is_taken_where_nothing_fits():
     zero = np.zeros((4, 3))
-    strict = np.array([[0.2, 0.5, 0.5]] * 4)
+    strict = np.array([[-9.0, -0.5, -0.5]] * 4)
     optional = np.array([[1.0, 0.1, 0.4]] * 2 + [[1.0, 0.4, 0.4]] * 2)
     chosen, unfit = draw(Fit(zero, strict, optional, np.zeros(0)), 3.0, np.array([0.1, 0.9] * 2))
     assert chosen.tolist() == [2, 2, 1, 2] and unfit.all()
