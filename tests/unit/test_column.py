@@ -7,6 +7,7 @@ import json
 import math
 import re
 from collections import Counter
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -16,6 +17,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from scipy.spatial import cKDTree
 
 from pipeline.analysis.build import run_analysis
@@ -42,6 +44,7 @@ needs_files = pytest.mark.skipif(
     not FILES.is_dir(), reason="the published tables (not shipped) are not beside us"
 )
 LAYERS = {"L1": 338, "L23": 7524, "L4": 4656, "L5": 6114, "L6": 12714}
+P_MIN = 1e-4  # fixed seeds
 LEVELS = ("layer", "synapse_class", "mtype")
 
 
@@ -313,8 +316,6 @@ def test_equal_seeds_give_equal_bytes_and_others_do_not(built, tmp_path):
         assert path.read_bytes() == (again.root / path.relative_to(paths.root)).read_bytes()
     other = library(CircuitPaths(tmp_path / "d"))
     model = resolved.model.model_copy(update={"seed": 2})
-    from dataclasses import replace
-
     run_nodes(replace(resolved, model=model), other)
     assert paths.nodes("cells").read_bytes() != other.nodes("cells").read_bytes()
 
@@ -386,3 +387,11 @@ def test_the_whole_column_passes_all_it_is_judged_by(tmp_path):
     assert nodes.groupby("cell_type", observed=True).size().to_dict() == {
         row["name"]: int(row["n_cells"]) for row in rows("me_types.csv")
     }
+    # No rule tells the shapes of L6_IPC apart: equally likely, wherever a cell lies and looks.
+    cells = nodes[nodes["mtype"] == "L6_IPC"]
+    counts = cells["morphology"].astype(str).value_counts()
+    assert len(counts) == 3 and stats.chisquare(counts).pvalue > P_MIN
+    for axis in ("x", "y", "z", "rotation_angle_yaxis"):
+        third = pd.qcut(cells[axis], 6, labels=False)
+        table = pd.crosstab(cells["morphology"].astype(str), third)
+        assert stats.chi2_contingency(table).pvalue > P_MIN, axis
