@@ -127,7 +127,7 @@ def place(
     """
     voxels = voxels or {}
     counts = plan_counts(nodes, specs, voxels)
-    _tell_empty(population, specs, counts)
+    _tell_empty(population, specs, counts, "" if nodes.balance else " (see at_least)")
     shapes = _shapes(nodes, specs, counts, voxels)
     streams = [TypeStream(seed, (population, spec.region, spec.name)) for spec in specs]
     columns = _positions(nodes, specs, counts, shapes, streams)
@@ -138,12 +138,14 @@ def place(
     return Placement(specs, counts, columns, type_ids, degrees)
 
 
-def _tell_empty(population: str, specs: Sequence[TypeSpec], counts: Sequence[int]) -> None:
+def _tell_empty(
+    population: str, specs: Sequence[TypeSpec], counts: Sequence[int], hint: str
+) -> None:
     empty = [spec.name for spec, count in zip(specs, counts, strict=True) if not count]
     if empty:
         more = len(empty) - _NAMED
         names = ", ".join(empty[:_NAMED]) + (f" and {more} more types" if more > 0 else "")
-        log.warning("%s: no cell of %s at this scale (see at_least)", population, names)
+        log.warning("%s: no cell of %s at this scale%s", population, names, hint)
 
 
 def column_of(nodes: PlacedNodes, spec: TypeSpec) -> Column:
