@@ -22,8 +22,8 @@ class Fit:
         strict: float64 [cells, morphologies]. Lowest score of the strict rules alone; below 0 where
             a limit is passed by more than the overshoot, the lower the further.
         optional: float64 [cells, morphologies]. Mean of the optional scores; 1 where there are none.
-        unmet: int64 [rules]. Cells at which no morphology meets an optional rule at all, so that
-            it is left out there; 0 for strict rules.
+        unmet: int64 [rules]. Cells at which an optional rule is left out, as no morphology that is
+            left meets it; 0 for strict rules.
     """
 
     score: np.ndarray
@@ -70,11 +70,12 @@ def fit(
 
     Strict rules (below) join by their minimum, optional ones by the harmonic mean (0 if any is
     below 1e-5); both are multiplied. A rule about a neurite that a morphology lacks says nothing of
-    it. An optional rule that no morphology meets at a place cannot choose between them: it is left
-    out there and counted.
+    it. Optional rules come in their order: one that none of the morphologies meets which fit all
+    before it (and the strict ones) is left out at that place and counted. So some morphology
+    scores above 0 wherever one keeps the strict rules.
 
     Args:
-        rules: The rules of the type.
+        rules: The rules of the type, optional ones in order of importance.
         height: float64 [cells], y of the somata, um.
         extents: axon and dendrite: float64 [morphologies, 2] as in ``rule_score``.
         overshoot: um.
@@ -87,19 +88,25 @@ def fit(
     inverse, number = np.zeros(shape), np.zeros(shape)
     none = np.zeros(shape, bool)
     unmet = np.zeros(len(rules), np.int64)
-    for index, rule in enumerate(rules):
-        score = rule_score(rule, height, extents[rule.neurite], overshoot)
-        known = ~np.isnan(score)
+    scores = [rule_score(rule, height, extents[rule.neurite], overshoot) for rule in rules]
+    for rule, score in zip(rules, scores, strict=True):
         if rule.kind == BELOW:
-            strict = np.where(known, np.minimum(strict, score), strict)
+            strict = np.fmin(strict, score)
+    left = strict > 0
+    left |= ~left.any(axis=1, keepdims=True)
+    for index, (rule, score) in enumerate(zip(rules, scores, strict=True)):
+        if rule.kind == BELOW:
             continue
-        met = (known & (score >= NOTHING)).any(axis=1)
+        known = ~np.isnan(score)
+        meets = known & (score >= NOTHING)
+        met = (meets & left).any(axis=1)
         unmet[index] = len(height) - np.count_nonzero(met)
         used = known & met[:, None]
-        score = np.where(used, score, 1.0)
-        none |= score < NOTHING
+        left &= meets | ~used
+        none |= used & ~meets
+        score = np.where(used, score, 0.0)
         inverse += np.where(used, 1.0 / np.maximum(score, NOTHING), 0.0)
-        total += np.where(used, score, 0.0)
+        total += score
         number += used
     some = number > 0
     optional = np.divide(total, number, out=np.ones(shape), where=some)

@@ -136,7 +136,7 @@ def _counts(tables: Tables, name: str) -> Figure:
         "slab that is built); each total of layer, class, m-type and me-type is its share rounded "
         f"up or down. Right: score of the placement rules, from 0 to 1; for {unfit:,} cells no "
         "morphology scored above 0 (red) and the nearest one was taken. "
-        + (f"Rules that no morphology meets, left out: {left}." if left else
+        + (f"Rules left out where no morphology that fits the ones before meets them: {left}." if left else
            "Every rule is met by some morphology at every place."),
         (tables.link(f"placement_{name}"), tables.link(f"fit_{name}")), tables.command("nodes"),
     )  # fmt: skip

@@ -25,7 +25,6 @@ LAYERS = {"L1": [0.0, 165.0], "L5": [857.0, 1382.0]}
 def naive(rules, y, axon, dendrite, overshoot):
     """Score, strict score and mean optional score of one cell and all morphologies, by the book."""
     found = []
-    usable = []
     for rule in rules:
         row = []
         for low, high in axon if rule.neurite == "axon" else dendrite:
@@ -39,8 +38,16 @@ def naive(rules, y, axon, dendrite, overshoot):
                 lengths = (high - low, rule.high - rule.low)
                 of = min(lengths) if rule.kind == "region_target" else max(lengths)
                 row.append(min(both / of, 1.0) if of > 0 else 0.0)
-        usable.append(rule.kind == "below" or any(s is not None and s >= 1e-5 for s in row))
         found.append(row)
+    limits = [row for rule, row in zip(rules, found, strict=True) if rule.kind == "below"]
+    every = range(len(axon))
+    left = [m for m in every if all(row[m] is None or row[m] > 0 for row in limits)] or every
+    usable = []
+    for rule, row in zip(rules, found, strict=True):
+        met = rule.kind == "below" or any(row[m] is not None and row[m] >= 1e-5 for m in left)
+        if met and rule.kind != "below":
+            left = [m for m in left if row[m] is None or row[m] >= 1e-5]
+        usable.append(met)
     out = []
     for m in range(len(axon)):
         strict, optional = [1.0], []
@@ -108,6 +115,21 @@ def test_rules_by_hand():
     extent = np.array([[-10.0, 82.5], [-500.0, -200.0]])  # soma at 165: half of L1, none of it
     assert rule_score(target, np.array([-165.0]), extent, 30.0)[0].tolist() == [82.5 / 92.5, 0.0]
     assert rule_score(occupy, np.array([-165.0]), extent, 30.0)[0].tolist() == [0.5, 0.0]
+
+
+def test_rules_that_no_shape_meets_together_leave_the_later_one_out():
+    upper = PlacementRule("region_target", "dendrite", -165.0, 0.0, "", "")
+    axon = PlacementRule("region_target", "axon", -165.0, 0.0, "", "")
+    below = PlacementRule("below", "dendrite", -math.inf, 0.0, "", "")
+    tufted, sprouting, tall = [-100.0, 980.0], [-100.0, 400.0], [-100.0, 1200.0]
+    dendrite = np.array([tufted, sprouting, tall])
+    extents = {"dendrite": dendrite, "axon": np.array([[-300.0, 100.0], [-300.0, 950.0], tall])}
+    found = fit([below, upper, axon], np.array([-1000.0]), extents, 30.0)
+    # The tall one alone meets both, but leaves the cortex.
+    assert found.score[0].tolist() == [pytest.approx(145 / 165), 0.0, 0.0]
+    assert found.unmet.tolist() == [0, 0, 1]
+    found = fit([below, axon, upper], np.array([-1000.0]), extents, 30.0)
+    assert found.score[0, 1] > 0 and found.score[0, [0, 2]].tolist() == [0.0, 0.0]
 
 
 # Draws
