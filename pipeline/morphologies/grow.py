@@ -1,13 +1,14 @@
 """Grows cells with NeuroTS from the distributions of real trees.
 
-Every tree is grown from the barcode of one real tree (Kanari et al. 2022, Cell Rep 39:110586). Of
-several attempts the one is kept whose depths and width are nearest to the real tree's: barcodes know
-path lengths and angles, but not the layers.
+Every tree is grown from the barcode of one real tree (Kanari et al. 2022, Cell Rep 39:110586).
+Barcodes know path lengths and angles, but not the layers: of several axons, each turned about the
+soma, the one is kept whose depths and width are nearest to the real axon's.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +17,17 @@ from pipeline.cells.morphology import APIC, AXON, DEND, Section
 from pipeline.errors import ConfigError, Problem, ToolError
 from pipeline.morphologies.extract import DEPTHS
 from pipeline.morphologies.measure import pieces, weighted_quantile
-from pipeline.morphologies.shape import Shape
+from pipeline.morphologies.shape import Shape, stretch_sections
 from pipeline.runtime import rng_for
 
 KINDS = {"axon": AXON, "basal_dendrite": DEND, "apical_dendrite": APIC}
 WANDER = ((0.24, 0.14), (0.15, 0.3))
 """Randomness and targeting of a growing tip: the defaults of NeuroTS, and a straighter choice (source:
 assumed; attempts take turns)."""
+_TURNS, _FEW = 150, 500
+"""Directions tried per axon, and segments looked at."""
+_STRETCH = 1.5
+"""Largest factor of height or width (source: assumed)."""
 _STEPS_PER_SECTION, _SHORTEST, _LONGEST = 40.0, 0.5, 2.5
 """Steps per mean section, and their bounds in um: longer steps lose the short branches of dense axons
 (measured: a chandelier axon keeps 28 % of its length at 4 um)."""
@@ -82,13 +87,13 @@ def grow_cell(
     for number, tree in enumerate(cell["trees"]):
         if KINDS[tree["type"]] not in kinds:
             continue
-        attempts = [
-            _grow_tree(
-                tree, cell["soma_radius"], rng_for(seed, stage, *ids, number, k), WANDER[k % 2]
-            )
-            for k in range(tries)
-        ]
-        best = min(attempts, key=lambda found: misfit(tree, found))
+        kind = KINDS[tree["type"]]
+        attempts = []
+        for k in range(1 if kind == DEND else tries):
+            rng = rng_for(seed, stage, *ids, number, k)
+            grown = _grow_tree(tree, cell["soma_radius"], rng, WANDER[k % 2])
+            attempts.append(turned(tree, grown) if kind == AXON else (misfit(tree, grown), grown))
+        best = _drawn_to(tree, min(attempts, key=lambda found: found[0])[1])
         offset = len(sections)
         sections += [
             Section(s.kind, s.parent + offset if s.parent >= 0 else -1, s.points, s.diameters)
@@ -98,14 +103,65 @@ def grow_cell(
 
 
 def misfit(tree: dict, sections: list[Section]) -> float:
-    """How far depths, width and length are from the real tree's, um."""
+    """How far depths and width are from the real tree's, um, plus what length is wrong.
+
+    A tree that lost a fraction of its length counts like one displaced by that part of its depth.
+    """
     middles, lengths = pieces(sections)
+    wanted = sum(bar[0] - bar[1] for bar in tree["bars"])
+    lost = abs(1 - lengths.sum() / wanted) * (tree["depth"][-1] - tree["depth"][0])
+    return float(_misplaced(tree, middles, lengths) + lost)
+
+
+def _misplaced(tree: dict, middles: np.ndarray, lengths: np.ndarray) -> float:
     depths = np.array(weighted_quantile(middles[:, 1], lengths, DEPTHS)) - tree["depth"]
     across = weighted_quantile(np.hypot(middles[:, 0], middles[:, 2]), lengths, [0.9])[0]
-    wanted = sum(bar[0] - bar[1] for bar in tree["bars"])
-    # A tree that lost a fraction of its length is as bad as one displaced by that part of its extent.
-    lost = abs(1 - lengths.sum() / wanted) * (tree["depth"][-1] - tree["depth"][0])
-    return float(np.abs(depths).mean() + abs(across - tree["width"]) / 2 + lost)
+    return float(np.abs(depths).mean() + abs(across - tree["width"]) / 2)
+
+
+def turned(tree: dict, sections: list[Section]) -> tuple[float, list[Section]]:
+    """Turns a tree about the soma so that it lies in the layers of the real one.
+
+    Returns:
+        The misfit, and the turned sections.
+    """
+    middles, lengths = pieces(sections)
+    # A tenth of the segments is enough to tell the depths.
+    few = slice(None, None, max(1, len(middles) // _FEW))
+    turns = _turns(_TURNS)
+    costs = [_misplaced(tree, middles[few] @ turn.T, lengths[few]) for turn in turns]
+    turn = turns[int(np.argmin(costs))]
+    found = [Section(s.kind, s.parent, s.points @ turn.T, s.diameters) for s in sections]
+    return misfit(tree, found), found
+
+
+def _turns(count: int) -> list[np.ndarray]:
+    """Rotations that bring evenly spread directions to the y axis (Fibonacci sphere); the first: none."""
+    turns = [np.eye(3)]
+    for i in range(count):
+        y = 1 - 2 * (i + 0.5) / count
+        angle = math.pi * (3 - math.sqrt(5)) * i
+        up = np.array([math.cos(angle) * math.sqrt(1 - y * y), y, math.sin(angle) * math.sqrt(1 - y * y)])
+        side = np.cross(up, [0.0, 0.0, 1.0] if abs(up[2]) < 0.9 else [1.0, 0.0, 0.0])
+        side /= np.linalg.norm(side)
+        turns.append(np.stack([side, up, np.cross(side, up)]))
+    return turns
+
+
+def _drawn_to(tree: dict, sections: list[Section]) -> list[Section]:
+    """Stretches a tree about the soma, by no more than a half, to the real tree's height and width."""
+    middles, lengths = pieces(sections)
+    y = np.concatenate([s.points[:, 1] for s in sections])
+    across = weighted_quantile(np.hypot(middles[:, 0], middles[:, 2]), lengths, [0.9])[0]
+    factors = [
+        float(np.clip(wanted / now, 1 / _STRETCH, _STRETCH)) if now > 20 and wanted > 20 else 1.0
+        for wanted, now in (
+            (tree["depth"][-1], y.max()),
+            (-tree["depth"][0], -y.min()),
+            (tree["width"], across),
+        )
+    ]
+    return stretch_sections(sections, *factors)
 
 
 def _grow_tree(

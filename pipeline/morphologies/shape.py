@@ -93,15 +93,23 @@ def stretch(
 ) -> Shape:
     """Scales neurites about the soma: y above it, y below it, and x and z; diameters stay."""
     kinds = set(kinds)
-    sections = []
-    for section in shape.sections:
-        if section.kind in kinds:
-            y = section.points[:, 1]
-            across = np.full_like(y, width)
-            scale = np.stack([across, np.where(y > 0, up, down), across], axis=1)
-            section = replace(section, points=section.points * scale)
-        sections.append(section)
+    sections = [
+        stretch_sections([s], up, down, width)[0] if s.kind in kinds else s for s in shape.sections
+    ]
     return replace(shape, sections=tuple(sections))
+
+
+def stretch_sections(
+    sections: Iterable[Section], up: float, down: float, width: float
+) -> list[Section]:
+    """Scales sections as ``stretch`` does."""
+    made = []
+    for section in sections:
+        y = section.points[:, 1]
+        across = np.full_like(y, width)
+        scale = np.stack([across, np.where(y > 0, up, down), across], axis=1)
+        made.append(replace(section, points=section.points * scale))
+    return made
 
 
 def thin(shape: Shape, kind: int, wanted: float, uniforms: np.ndarray) -> Shape:
