@@ -77,7 +77,9 @@ def read_catalogue(catalogue: Path, folder: Path) -> list[Entry]:
         where = f"{catalogue}:{line}"
         path = _file(folder, row[named])
         if not row["m_type"] or not row["licence"]:
-            problems.append(Problem(where, "m_type or licence is empty", "fill it, or drop the row"))
+            problems.append(
+                Problem(where, "m_type or licence is empty", "fill it, or drop the row")
+            )
         if path is None:
             message = f"no file {row[named]!r} in {folder}"
             problems.append(Problem(where, message, f"suffixes: {', '.join(SUFFIXES)}"))
@@ -134,7 +136,9 @@ def usable(entries: list[Entry], library: LibraryMorphologies, where: str) -> li
         if name not in LICENCE_TAGS and name not in texts
     ]
     problems += [
-        Problem(where, f"no quality {name!r} in the catalogue", f"known: {', '.join(sorted(kinds))}")
+        Problem(
+            where, f"no quality {name!r} in the catalogue", f"known: {', '.join(sorted(kinds))}"
+        )
         for name in library.quality
         if name not in kinds
     ]

@@ -39,9 +39,7 @@ class Origin:
 
     def chosen(self, names: list[str]) -> list[int]:
         """Returns which of some cells are meant."""
-        return [
-            i for i, name in enumerate(names) if not self.cells or name.startswith(self.cells)
-        ]
+        return [i for i, name in enumerate(names) if not self.cells or name.startswith(self.cells)]
 
 
 @dataclass(frozen=True)

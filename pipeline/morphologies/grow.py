@@ -141,7 +141,9 @@ def _turns(count: int) -> list[np.ndarray]:
     for i in range(count):
         y = 1 - 2 * (i + 0.5) / count
         angle = math.pi * (3 - math.sqrt(5)) * i
-        up = np.array([math.cos(angle) * math.sqrt(1 - y * y), y, math.sin(angle) * math.sqrt(1 - y * y)])
+        up = np.array(
+            [math.cos(angle) * math.sqrt(1 - y * y), y, math.sin(angle) * math.sqrt(1 - y * y)]
+        )
         side = np.cross(up, [0.0, 0.0, 1.0] if abs(up[2]) < 0.9 else [1.0, 0.0, 0.0])
         side /= np.linalg.norm(side)
         turns.append(np.stack([side, up, np.cross(side, up)]))

@@ -151,7 +151,10 @@ def _join_points(shape: Shape, findings: list[Finding]) -> Shape:
             keep[-1] = True
             if len(keep) > 2 and keep.sum() > 1:
                 before = np.flatnonzero(keep)[-2]
-                if before > 0 and np.linalg.norm(np.diff(section.points[[before, -1]], axis=0)) <= SHORTEST:
+                if (
+                    before > 0
+                    and np.linalg.norm(np.diff(section.points[[before, -1]], axis=0)) <= SHORTEST
+                ):
                     keep[before] = False
             section = replace(
                 section, points=section.points[keep], diameters=section.diameters[keep]
@@ -164,7 +167,9 @@ def _join_points(shape: Shape, findings: list[Finding]) -> Shape:
         findings.append(Finding("zero_length", _ids(joined), message, "joined"))
     if empty:
         message = "sections without length"
-        findings.append(Finding("empty_section", _ids(empty), message, "left out, children moved up"))
+        findings.append(
+            Finding("empty_section", _ids(empty), message, "left out, children moved up")
+        )
     return _hand_up(replace(shape, sections=tuple(sections)), set(empty))
 
 

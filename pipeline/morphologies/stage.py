@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-import multiprocessing
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
@@ -23,8 +21,9 @@ from pipeline.morphologies.repair import Finding, read_shape
 from pipeline.morphologies.shape import Shape, canonical, join
 from pipeline.morphologies.simplify import simplify
 from pipeline.morphologies.swc import swc_text
-from pipeline.runtime import make_folder, progress, rng_for, write_text
+from pipeline.runtime import make_folder, rng_for, write_text
 from pipeline.sonata.layout import CircuitPaths
+from pipeline.worker import map_in_order
 
 CATALOGUE = (
     "name",
@@ -111,17 +110,20 @@ def run_morphologies(resolved: Resolved, paths: CircuitPaths, workers: int = 1) 
     """
     tasks, findings = plan_tasks(resolved, workers)
     folder = make_folder(paths.morphologies)
-    made = list(_map(make, tasks, workers, "morphologies"))
+    made = map_in_order(make, tasks, workers, "morphologies")
     for cell in made:
         write_text(folder / f"{cell.name}.swc", cell.text)
     wanted = {f"{cell.name}.swc" for cell in made}
     for path in folder.glob("*.swc"):
         if path.name not in wanted:
             path.unlink()
-    findings = [*findings, *((cell.name, *astuple(f)) for cell in made for f in cell.findings)]
-    _write(paths.analysis("morphology_findings"), FINDINGS, (dict(zip(FINDINGS, f, strict=True)) for f in findings))
+    found = [*findings, *((cell.name, *astuple(f)) for cell in made for f in cell.findings)]
+    rows = (dict(zip(FINDINGS, row, strict=True)) for row in found)
+    _write(paths.analysis("morphology_findings"), FINDINGS, rows)
     columns = ("m_type", "name", *measure.COLUMNS)
-    _write(paths.analysis("morphometrics"), columns, (row for cell in made for row in cell.measured))
+    _write(
+        paths.analysis("morphometrics"), columns, (row for cell in made for row in cell.measured)
+    )
     _write(paths.morphology_table, CATALOGUE, (cell.row for cell in made))
     return len(made)
 
@@ -133,10 +135,34 @@ def plan_tasks(
     config = resolved.model.morphologies
     if isinstance(config, GrownMorphologies):
         require_neurots()
-        table = _chosen_rows(resolved, read_exemplars(resolved.path(config.exemplars), config.layers))
+        table = _chosen_rows(
+            resolved, read_exemplars(resolved.path(config.exemplars), config.layers)
+        )
         donors = _grown_donors(resolved.path(config.distributions), table)
         return _tasks(resolved, table, donors), []
     return _library_tasks(resolved, config, workers)
+
+
+def check_morphologies(resolved: Resolved) -> None:
+    """Reads tables, distributions and catalogue as the stage would; opens no reconstruction.
+
+    Raises:
+        ConfigError: With what is wrong.
+    """
+    config = resolved.model.morphologies
+    if isinstance(config, GrownMorphologies):
+        table = _chosen_rows(
+            resolved, read_exemplars(resolved.path(config.exemplars), config.layers)
+        )
+        _tasks(resolved, table, _grown_donors(resolved.path(config.distributions), table))
+        return
+    entries = _usable_entries(resolved, config)
+    _first_cells(entries, _chosen_rows(resolved, _library_rows(resolved, config, entries)), 1)
+
+
+def _usable_entries(resolved: Resolved, config: LibraryMorphologies) -> list[Entry]:
+    entries = read_catalogue(resolved.path(config.catalogue), resolved.path(config.folder))
+    return usable(entries, config, resolved.origin(("morphologies", "licences")))
 
 
 def _chosen_rows(resolved: Resolved, table: dict[str, Exemplar]) -> dict[str, Exemplar]:
@@ -162,14 +188,12 @@ def _grown_donors(folder: Path, table: dict[str, Exemplar]) -> dict[str, list[Do
 def _library_tasks(
     resolved: Resolved, config: LibraryMorphologies, workers: int
 ) -> tuple[list[Task], list[tuple[str, str, str, str, str]]]:
-    where = resolved.origin(("morphologies", "licences"))
-    entries = read_catalogue(resolved.path(config.catalogue), resolved.path(config.folder))
-    entries = usable(entries, config, where)
+    entries = _usable_entries(resolved, config)
     rows = _chosen_rows(resolved, _library_rows(resolved, config, entries))
     used = _first_cells(entries, rows, config.count)
     findings: list[tuple[str, str, str, str, str]] = []
     donors: dict[str, list[Donor]] = {entry.m_type: [] for entry in used}
-    read = _map(_read_entry, used, workers, "check morphologies")
+    read = map_in_order(_read_entry, used, workers, "check morphologies")
     for entry, (shape, found) in zip(used, read, strict=True):
         findings += [(entry.name, *astuple(finding)) for finding in found]
         rejected = sorted({finding.check for finding in found} & set(config.reject))
@@ -199,9 +223,7 @@ def _library_rows(
     return {name: own.get(name, row) for name, row in lent.items()}
 
 
-def _first_cells(
-    entries: Sequence[Entry], rows: dict[str, Exemplar], count: int
-) -> list[Entry]:
+def _first_cells(entries: Sequence[Entry], rows: dict[str, Exemplar], count: int) -> list[Entry]:
     """The cells that are read: of every origin the first in the catalogue, as many as are wanted."""
     used: dict[str, Entry] = {}
     for row in rows.values():
@@ -226,7 +248,6 @@ def _tasks(
     Raises:
         ConfigError: If a row asks for a donor that is not there.
     """
-    config = resolved.model.morphologies
     tasks, problems = [], []
     for row in rows.values():
         given = []
@@ -330,16 +351,6 @@ def _row(task: Task, shape: Shape) -> dict[str, object]:
         *extents,
     )
     return dict(zip(CATALOGUE, values, strict=True))
-
-
-def _map(function: Callable, items: Sequence, workers: int, label: str) -> Iterable:
-    """Applies a function to all items in order, in some processes."""
-    if workers <= 1 or len(items) < 2:
-        yield from (function(item) for item in progress(items, label=label))
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        yield from progress(pool.map(function, items), total=len(items), label=label)
 
 
 def _write(path: Path, columns: tuple[str, ...], rows: Iterable[dict[str, object]]) -> None:

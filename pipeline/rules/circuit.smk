@@ -7,7 +7,11 @@ rule nodes:
         [PATHS.nodes(name) for name in MODEL.nodes],
         [PATHS.node_types(name) for name in MODEL.nodes],
         PATHS.node_sets,
-        [directory(folder) for folder in COMPONENTS + POINT_CELLS],
+        [
+            directory(folder)
+            for folder in COMPONENTS + POINT_CELLS
+            if folder not in GROWN
+        ],
     log:
         PATHS.log("nodes"),
     benchmark:

@@ -32,6 +32,8 @@ POPULATIONS = [
 ]
 WHOLE = MODEL.cells or has_cell_models(MODEL, "biophysical")
 COMPONENTS = [PATHS.morphologies, PATHS.emodels] if WHOLE else []
+# Made by the stage of that name; the nodes then write no morphologies of their own.
+GROWN = [PATHS.morphology_table, PATHS.morphologies] if MODEL.morphologies else []
 POINT_CELLS = [PATHS.point_neurons] if has_point_cells(MODEL) else []
 YAML = ancient(RESOLVED.files)
 # Shell commands name the model by environment, so that the same stage reached by another path or
