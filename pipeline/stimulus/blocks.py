@@ -18,6 +18,7 @@ from pipeline.runtime import atomic_path, make_folder, progress, remove_leftover
 from pipeline.stimulus.movies import Condition
 from pipeline.stimulus.rates import FilterBank
 from pipeline.stimulus.units import Unit
+from pipeline.worker import end_with_parent
 
 BLOCK = 512
 """Units of one block; no result depends on it."""
