@@ -33,7 +33,7 @@ class GrownMorphologies(_Exemplars):
         "tables/exemplars.csv", description="CSV: what each m-type is made from, and why."
     )
     tries: int = Field(
-        3, ge=1, le=100, description="Attempts per axon and apical dendrite; the best one stays."
+        2, ge=1, le=100, description="Attempts per axon and apical dendrite; the best one stays."
     )
 
 
