@@ -29,9 +29,10 @@ bench: $(STAMP)
 docs: $(STAMP)
 	@$(BIN)/python -m pipeline.config.docs
 
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml requirements-neurots.txt
 	@$(PYTHON) pipeline/bootstrap.py
 	@$(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV) (a few minutes the first time)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,optimise,netpyne,nest]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,optimise,netpyne,nest,morphologies]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-neurots.txt
 	@touch $@

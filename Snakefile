@@ -7,6 +7,7 @@ min_version("9.0")
 
 include: "pipeline/rules/common.smk"
 include: "pipeline/rules/cells.smk"
+include: "pipeline/rules/morphologies.smk"
 include: "pipeline/rules/circuit.smk"
 include: "pipeline/rules/stimuli.smk"
 include: "pipeline/rules/simulate.smk"

@@ -78,6 +78,8 @@ def build_parser() -> argparse.ArgumentParser:
     compiled.add_argument("--coreneuron", action="store_true", help="build for CoreNEURON too")
     compiled.add_argument("--cache", type=Path, help="folder of compiled mechanisms")
     stage("cells", commands.cells)
+    morphologies = stage("morphologies", commands.morphologies, "morphologies column tiny")
+    morphologies.add_argument("--workers", type=_positive, default=2, help="processes")
     stage("nodes", commands.nodes)
     edges = stage("edges", commands.edges)
     edges.add_argument("--name", help="one key under edges; default all")
@@ -130,10 +132,8 @@ def _verbs_on_files(verb) -> None:
     )
     compare.add_argument("--expected", type=Path, help="CSV of expected directions of change")
     tables = verb("import", commands.import_source, "import c302 c302-0.12.1.whl models/worm")
-    tables.add_argument("source", choices=["c302", "cect", "glif"])
-    tables.add_argument(
-        "wheel", type=Path, help="the package's wheel file, or the folder of parameter files"
-    )
+    tables.add_argument("source", choices=["c302", "cect", "glif", "tmd"])
+    tables.add_argument("wheel", type=Path, help="the package's wheel file, or the folder of files")
     tables.add_argument("folder", type=Path, help="the model folder to write into")
 
 

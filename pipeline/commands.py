@@ -142,6 +142,18 @@ def cells(options: argparse.Namespace) -> None:
         print(paths.analysis(f"clamp_{name}"))
 
 
+def morphologies(options: argparse.Namespace) -> None:
+    """Grow or check the morphologies of a model, and write them with their catalogue."""
+    from pipeline.morphologies.stage import run_morphologies
+
+    resolved, paths = _open_stage(options)
+    if resolved.model.morphologies is None:
+        message = "the model has no key morphologies"
+        raise ConfigError(Problem(resolved.model.name, message, "add it, or leave this stage out"))
+    count = run_morphologies(resolved, paths, options.workers)
+    print(f"{paths.morphology_table}  {count} morphologies")
+
+
 def nodes(options: argparse.Namespace) -> None:
     """Write the node populations and the components of their cells."""
     from pipeline.nodes.build import run_nodes
@@ -316,6 +328,12 @@ def import_source(options: argparse.Namespace) -> None:
 
     if options.source == "glif":
         for path in glif_pool.convert_folder(options.wheel, options.folder):
+            print(f"wrote {path}")
+        return
+    if options.source == "tmd":
+        from pipeline.morphologies.extract import convert_library
+
+        for path in convert_library(options.wheel, options.folder):
             print(f"wrote {path}")
         return
     table = options.folder / "tables" / "neurons.csv"

@@ -41,6 +41,7 @@ def check_model(resolved: Resolved) -> list[Problem]:
         check_mechanisms,
         _cells,
         _protocols,
+        _morphologies,
         _connectomes,
         _stimuli,
         _reference,
@@ -151,6 +152,14 @@ def _protocols(resolved: Resolved) -> list[Problem]:
         except PipelineError as error:
             problems += error.problems
     return problems
+
+
+def _morphologies(resolved: Resolved) -> list[Problem]:
+    from pipeline.morphologies.stage import check_morphologies
+
+    if resolved.model.morphologies:
+        check_morphologies(resolved)
+    return []
 
 
 def _connectomes(resolved: Resolved) -> list[Problem]:

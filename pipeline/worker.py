@@ -3,16 +3,78 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import platform
 import subprocess
 import sys
+import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from multiprocessing.connection import wait
 from pathlib import Path
+from typing import TypeVar
 
-from pipeline.errors import PipelineError, Problem
-from pipeline.runtime import launched_ranks, rank, setup_logging, write_json
+from pipeline.errors import PipelineError, Problem, SimulationError
+from pipeline.runtime import launched_ranks, progress, rank, setup_logging, write_json
+
+Item, Result = TypeVar("Item"), TypeVar("Result")
+
+
+def map_in_order(
+    function: Callable[[Item], Result], items: Sequence[Item], workers: int, label: str
+) -> list[Result]:
+    """Applies a function to all items in some processes.
+
+    Args:
+        function: Of a module, so that another process finds it.
+        items: What it is applied to; pure data.
+        workers: Processes; results do not depend on it.
+        label: Of the progress bar.
+
+    Returns:
+        Results in the order of the items.
+
+    Raises:
+        PipelineError: With the problems of all items that had one.
+        SimulationError: If a worker died.
+    """
+    guarded = partial(_guarded, function)
+    if workers <= 1 or len(items) < 2:
+        done = [guarded(item) for item in progress(items, label=label)]
+    else:
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(workers, mp_context=context, initializer=end_with_parent) as pool:
+            try:
+                found = pool.map(guarded, items)
+                done = list(progress(found, total=len(items), label=label))
+            except BrokenProcessPool as error:
+                hint = "give fewer --workers if memory ran out"
+                raise SimulationError(Problem(label, f"a worker died ({error})", hint)) from None
+    if problems := [problem for _, found in done for problem in found]:
+        raise PipelineError(problems)
+    return [result for result, _ in done]
+
+
+def _guarded(function: Callable[[Item], Result], item: Item) -> tuple[Result | None, list[Problem]]:
+    """Problems pass between processes whole, exceptions do not."""
+    try:
+        return function(item), []
+    except PipelineError as error:
+        return None, error.problems
+
+
+def end_with_parent() -> None:
+    """Ends this worker when the command is gone, however it went."""
+
+    def watch() -> None:
+        wait([multiprocessing.parent_process().sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def serve(job_file: str, work: Callable[[dict], dict]) -> None:

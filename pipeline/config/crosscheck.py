@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipeline.config.cell_models import model_files
 from pipeline.config.celltypes import TypeSpec, resolve_types
+from pipeline.config.morphologies import GrownMorphologies
 from pipeline.config.placement import ImportedNodes, PlacedNodes, Voxels
 from pipeline.config.placement_rules import read_rules
 from pipeline.config.places import inside
@@ -61,6 +62,7 @@ def check_references(model: Model, folder: Path, document: Document) -> list[Pro
     check = _Check(model, folder, document)
     _check_variant(check)
     _check_cells(check)
+    _check_morphologies(check)
     _check_nodes(check)
     _check_edges(check)
     _check_stimuli(check)
@@ -97,6 +99,23 @@ def _check_cells(check: _Check) -> None:
         if not start < stop <= protocol.duration:
             message = f"window {start:g} to {stop:g} ms does not lie in the step"
             check.report((*path, "window"), message, f"the step lasts {protocol.duration:g} ms")
+
+
+def _check_morphologies(check: _Check) -> None:
+    config = check.model.morphologies
+    if config is None:
+        return
+    path = ("morphologies",)
+    if isinstance(config, GrownMorphologies):
+        check.file((*path, "distributions"), config.distributions, folder=True)
+    else:
+        check.file((*path, "folder"), config.folder, folder=True)
+        check.file((*path, "catalogue"), config.catalogue)
+    if config.exemplars:
+        check.file((*path, "exemplars"), config.exemplars)
+        if not config.layers:
+            message = "exemplars need layers, from which it follows how far neurites reach"
+            check.report((*path, "layers"), message, "give the thickness of every layer")
 
 
 def _check_variant(check: _Check) -> None:

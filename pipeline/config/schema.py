@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from pipeline.config.morphologies import MorphologySet
 from pipeline.config.placement import ImportedNodes, PlacedNodes, PointNodes
 from pipeline.config.quantity import (
     Distance,
@@ -302,6 +303,9 @@ class Model(Strict):
     )
     compiler: Literal["exact", "fast"] = Field("exact", description="Flags for the mechanisms.")
     cells: Cells | None = Field(None, description="Needed by nodes of kind table.")
+    morphologies: MorphologySet | None = Field(
+        None, description="Exemplars by m-type, for placed cells and touch detection."
+    )
     nodes: dict[Name, Nodes] = Field(min_length=1)
     edges: dict[Name, Edges] = Field(default_factory=dict)
     synapse_models: dict[JsonName, dict[Name, float]] = Field(

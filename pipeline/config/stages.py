@@ -11,6 +11,7 @@ from typing import Any
 
 from pipeline.config.cell_models import model_files
 from pipeline.config.load import Resolved
+from pipeline.config.morphologies import GrownMorphologies, MorphologySet
 from pipeline.config.placement import ImportedNodes, PlacedNodes, PointNodes, Voxels
 from pipeline.config.places import project_roots
 from pipeline.config.rules import RuleEdges
@@ -25,7 +26,8 @@ def stage_slice(resolved: Resolved, stage: str, name: str = "") -> dict[str, Any
 
     Args:
         resolved: The model.
-        stage: compile, cells, nodes, edges, stimulus, circuit, simulate, analyse or report.
+        stage: compile, cells, morphologies, nodes, edges, stimulus, circuit, simulate, analyse or
+            report.
         name: Which edge config, stimulus, run or protocol, for stages that have several.
     """
     tree = resolved.tree
@@ -33,6 +35,7 @@ def stage_slice(resolved: Resolved, stage: str, name: str = "") -> dict[str, Any
     slices: dict[str, Any] = {
         "compile": {key: tree[key] for key in ("mechanisms", "compiler")},
         "cells": {"cells": tree["cells"]},
+        "morphologies": {"morphologies": tree["morphologies"], "seed": tree["seed"]},
         "nodes": {"nodes": tree["nodes"], "cells": cells},
         "edges": {"edges": tree["edges"].get(name), "seed": tree["seed"]},
         "circuit": {
@@ -97,6 +100,8 @@ def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
             *(resolved.path(reference) for reference in references),
             *(_morphology(resolved, cell) for cell in sorted(cells)),
         ]
+    if stage == "morphologies" and model.morphologies:
+        return _morphology_files(resolved, model.morphologies)
     if stage == "nodes":
         tables = [path for nodes in model.nodes.values() for path in node_files(nodes)]
         files = [resolved.path(table) for table in tables] + _cell_model_files(resolved)
@@ -129,6 +134,15 @@ def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
             named += [responses.recorded, responses.published_model, responses.units]
         return [resolved.path(path) for path in named if path]
     return []
+
+
+def _morphology_files(resolved: Resolved, config: MorphologySet) -> list[Path]:
+    """Tables and distributions; of a library only the catalogue, which names the files."""
+    if isinstance(config, GrownMorphologies):
+        folder = resolved.path(config.distributions)
+        return [resolved.path(config.exemplars), *sorted(folder.glob("*.json"))]
+    named = [config.catalogue, config.exemplars]
+    return [resolved.path(path) for path in named if path]
 
 
 def node_files(nodes: object) -> list[str]:

@@ -9,7 +9,11 @@ rule nodes:
         [PATHS.node_types(name) for name in MODEL.nodes],
         PATHS.node_sets,
         [PATHS.analysis(f"{kind}_{name}") for name in DRAWN for kind in PLACED_TABLES],
-        [directory(folder) for folder in COMPONENTS + POINT_CELLS],
+        [
+            directory(folder)
+            for folder in COMPONENTS + POINT_CELLS
+            if folder not in GROWN
+        ],
     log:
         PATHS.log("nodes"),
     benchmark:

@@ -33,6 +33,8 @@ POPULATIONS = [
 ]
 WHOLE = MODEL.cells or has_cell_models(MODEL, "biophysical")
 COMPONENTS = [PATHS.morphologies, PATHS.emodels] if WHOLE else []
+# Made by the stage of that name; the nodes then write no morphologies of their own.
+GROWN = [PATHS.morphology_table, PATHS.morphologies] if MODEL.morphologies else []
 POINT_CELLS = [PATHS.point_neurons] if has_point_cells(MODEL) else []
 DRAWN, PLACED_TABLES = drawn_shapes(MODEL), ("placement", "fit")
 YAML = ancient(RESOLVED.files)

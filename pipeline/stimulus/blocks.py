@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import importlib.metadata
 import multiprocessing
-import os
-import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing.connection import wait
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +18,7 @@ from pipeline.runtime import atomic_path, make_folder, progress, remove_leftover
 from pipeline.stimulus.movies import Condition
 from pipeline.stimulus.rates import FilterBank
 from pipeline.stimulus.units import Unit
+from pipeline.worker import end_with_parent
 
 BLOCK = 512
 """Units of one block; no result depends on it."""
@@ -97,7 +95,7 @@ def _run(jobs, conditions, workers: int) -> Iterator[int]:
             yield index
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=end_with_parent) as pool:
         futures = {
             pool.submit(_compute, block, missing, conditions): index
             for index, (block, missing) in enumerate(jobs)
@@ -111,16 +109,6 @@ def _run(jobs, conditions, workers: int) -> Iterator[int]:
             raise SimulationError(Problem("stimulus", f"a worker died ({error})", hint)) from None
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _end_with_parent() -> None:
-    """Ends this worker when the command is gone, however it went."""
-
-    def watch() -> None:
-        wait([multiprocessing.parent_process().sentinel])
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _compute(block: Block, missing: list[int], conditions: Sequence[Condition]) -> list[Problem]:

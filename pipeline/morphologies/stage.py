@@ -1,0 +1,361 @@
+"""Stage ``morphologies``: canonical SWC files, their catalogue, findings and morphometrics."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass, replace
+from pathlib import Path
+
+from pipeline.cells.morphology import APIC, AXON, DEND
+from pipeline.config.load import Resolved
+from pipeline.config.morphologies import GrownMorphologies, LibraryMorphologies
+from pipeline.errors import ConfigError, Problem
+from pipeline.morphologies import measure
+from pipeline.morphologies.catalogue import Entry, read_catalogue, usable
+from pipeline.morphologies.compose import fit, without_apical
+from pipeline.morphologies.exemplars import Exemplar, Origin, read_exemplars, soma_depth
+from pipeline.morphologies.grow import grow_cell, read_distributions, require_neurots
+from pipeline.morphologies.repair import Finding, read_shape
+from pipeline.morphologies.shape import Shape, canonical, join
+from pipeline.morphologies.simplify import simplify
+from pipeline.morphologies.swc import swc_text
+from pipeline.runtime import make_folder, rng_for, write_text
+from pipeline.sonata.layout import CircuitPaths
+from pipeline.worker import map_in_order
+
+CATALOGUE = (
+    "name",
+    "m_type",
+    "layer",
+    "has_axon",
+    "source",
+    "licence",
+    "dendrite_from",
+    "axon_from",
+    "dendrite_cell",
+    "axon_cell",
+    "soma_depth",
+    "n_sections",
+    "n_points",
+    "axon_length",
+    "dendrite_length",
+    "axon_y_min",
+    "axon_y_max",
+    "dendrite_y_min",
+    "dendrite_y_max",
+)
+FINDINGS = ("name", "check", "place", "found", "action")
+
+
+@dataclass(frozen=True)
+class Donor:
+    """A cell that gives dendrites or axon.
+
+    Attributes:
+        m_type, name, source, licence: Of the real cell.
+        body: Its shape, or the distributions to grow it from.
+    """
+
+    m_type: str
+    name: str
+    source: str
+    licence: str
+    body: Shape | dict
+
+
+@dataclass(frozen=True)
+class Task:
+    """All that one exemplar is made from; pure data, so that any process may do it."""
+
+    name: str
+    index: int
+    exemplar: Exemplar
+    dendrites: Donor
+    axon: Donor | None
+    depth: float | None
+    layers: dict[str, float]
+    simplify: float
+    seed: int
+    tries: int
+
+
+@dataclass(frozen=True)
+class Made:
+    """One finished exemplar: its file's text and its rows of the tables."""
+
+    name: str
+    text: str
+    row: dict[str, object]
+    measured: list[dict[str, object]]
+    findings: list[Finding]
+
+
+def run_morphologies(resolved: Resolved, paths: CircuitPaths, workers: int = 1) -> int:
+    """Writes ``components/morphologies``, ``components/morphologies.csv`` and the tables beside.
+
+    Args:
+        resolved: The model; has the key ``morphologies``.
+        paths: The circuit.
+        workers: Processes; results do not depend on it.
+
+    Returns:
+        Number of exemplars.
+
+    Raises:
+        ConfigError: If tables, filters or donors do not fit.
+        MorphologyError: If a reconstruction cannot be used.
+        ToolError: If cells are to be grown and NeuroTS is missing.
+    """
+    tasks, findings = plan_tasks(resolved, workers)
+    folder = make_folder(paths.morphologies)
+    made = map_in_order(make, tasks, workers, "morphologies")
+    for cell in made:
+        write_text(folder / f"{cell.name}.swc", cell.text)
+    wanted = {f"{cell.name}.swc" for cell in made}
+    for path in folder.glob("*.swc"):
+        if path.name not in wanted:
+            path.unlink()
+    found = [*findings, *((cell.name, *astuple(f)) for cell in made for f in cell.findings)]
+    rows = (dict(zip(FINDINGS, row, strict=True)) for row in found)
+    _write(paths.analysis("morphology_findings"), FINDINGS, rows)
+    columns = ("m_type", "name", *measure.COLUMNS)
+    _write(
+        paths.analysis("morphometrics"), columns, (row for cell in made for row in cell.measured)
+    )
+    _write(paths.morphology_table, CATALOGUE, (cell.row for cell in made))
+    return len(made)
+
+
+def plan_tasks(
+    resolved: Resolved, workers: int = 1
+) -> tuple[list[Task], list[tuple[str, str, str, str, str]]]:
+    """Returns what is to be made, and what was found in the reconstructions that are used."""
+    config = resolved.model.morphologies
+    if isinstance(config, GrownMorphologies):
+        require_neurots()
+        table = _chosen_rows(
+            resolved, read_exemplars(resolved.path(config.exemplars), config.layers)
+        )
+        donors = _grown_donors(resolved.path(config.distributions), table)
+        return _tasks(resolved, table, donors), []
+    return _library_tasks(resolved, config, workers)
+
+
+def check_morphologies(resolved: Resolved) -> None:
+    """Reads tables, distributions and catalogue as the stage would; opens no reconstruction.
+
+    Raises:
+        ConfigError: With what is wrong.
+    """
+    config = resolved.model.morphologies
+    if isinstance(config, GrownMorphologies):
+        table = _chosen_rows(
+            resolved, read_exemplars(resolved.path(config.exemplars), config.layers)
+        )
+        _tasks(resolved, table, _grown_donors(resolved.path(config.distributions), table))
+        return
+    entries = _usable_entries(resolved, config)
+    _first_cells(entries, _chosen_rows(resolved, _library_rows(resolved, config, entries)), 1)
+
+
+def _usable_entries(resolved: Resolved, config: LibraryMorphologies) -> list[Entry]:
+    entries = read_catalogue(resolved.path(config.catalogue), resolved.path(config.folder))
+    return usable(entries, config, resolved.origin(("morphologies", "licences")))
+
+
+def _chosen_rows(resolved: Resolved, table: dict[str, Exemplar]) -> dict[str, Exemplar]:
+    wanted = resolved.model.morphologies.m_types
+    if unknown := [name for name in wanted if name not in table]:
+        where = resolved.origin(("morphologies", "m_types"))
+        hint = f"known: {', '.join(table)}"
+        raise ConfigError(Problem(where, f"no exemplar for {', '.join(unknown)}", hint))
+    return {name: row for name, row in table.items() if not wanted or name in wanted}
+
+
+def _grown_donors(folder: Path, table: dict[str, Exemplar]) -> dict[str, list[Donor]]:
+    types = {origin.m_type for row in table.values() for origin in (row.dendrites, row.axon)}
+    return {
+        m_type: [
+            Donor(m_type, cell["name"], cell.get("source", ""), cell.get("licence", ""), cell)
+            for cell in read_distributions(folder / f"{m_type}.json")
+        ]
+        for m_type in sorted(types)
+    }
+
+
+def _library_tasks(
+    resolved: Resolved, config: LibraryMorphologies, workers: int
+) -> tuple[list[Task], list[tuple[str, str, str, str, str]]]:
+    entries = _usable_entries(resolved, config)
+    rows = _chosen_rows(resolved, _library_rows(resolved, config, entries))
+    used = _first_cells(entries, rows, config.count)
+    findings: list[tuple[str, str, str, str, str]] = []
+    donors: dict[str, list[Donor]] = {entry.m_type: [] for entry in used}
+    read = map_in_order(_read_entry, used, workers, "check morphologies")
+    for entry, (shape, found) in zip(used, read, strict=True):
+        findings += [(entry.name, *astuple(finding)) for finding in found]
+        rejected = sorted({finding.check for finding in found} & set(config.reject))
+        if rejected:
+            findings.append((entry.name, "rejected", "", ", ".join(rejected), "left out"))
+        else:
+            donors[entry.m_type].append(
+                Donor(entry.m_type, entry.name, entry.source, entry.licence, shape)
+            )
+    return _tasks(resolved, rows, donors), findings
+
+
+def _library_rows(
+    resolved: Resolved, config: LibraryMorphologies, entries: Sequence[Entry]
+) -> dict[str, Exemplar]:
+    """Rows for the types of the library, and for those that the table lends cells to."""
+    whole = {entry.m_type for entry in entries if entry.has_axon}
+    own = {name: Exemplar(name, Origin(name), Origin(name)) for name in sorted(whole)}
+    if config.exemplars is None:
+        return own
+    table = read_exemplars(resolved.path(config.exemplars), config.layers)
+    dendrites = {entry.m_type for entry in entries} - whole
+    lent = {
+        name: replace(row, dendrites=Origin(name)) if name in dendrites else row
+        for name, row in table.items()
+    }
+    return {name: own.get(name, row) for name, row in lent.items()}
+
+
+def _first_cells(entries: Sequence[Entry], rows: dict[str, Exemplar], count: int) -> list[Entry]:
+    """The cells that are read: of every origin the first in the catalogue, as many as are wanted."""
+    used: dict[str, Entry] = {}
+    for row in rows.values():
+        for origin, whole in ((row.dendrites, False), (row.axon, True)):
+            of_type = [
+                e for e in entries if e.m_type == origin.m_type and (e.has_axon or not whole)
+            ]
+            names = [entry.name for entry in of_type]
+            used |= {names[i]: of_type[i] for i in origin.chosen(names)[:count]}
+    return list(used.values())
+
+
+def _read_entry(entry: Entry) -> tuple[Shape, list[Finding]]:
+    return read_shape(entry.path)
+
+
+def _tasks(
+    resolved: Resolved, rows: dict[str, Exemplar], donors: dict[str, list[Donor]]
+) -> list[Task]:
+    """One task per exemplar.
+
+    Raises:
+        ConfigError: If a row asks for a donor that is not there.
+    """
+    tasks, problems = [], []
+    for row in rows.values():
+        given = []
+        for part, origin in (("dendrite_from", row.dendrites), ("axon_from", row.axon)):
+            cells = donors.get(origin.m_type, [])
+            chosen = [cells[i] for i in origin.chosen([cell.name for cell in cells])]
+            if not chosen:
+                message = f"{part} of {row.m_type}: no cell of {origin.m_type}"
+                hint = "choose another donor, or loosen the filters"
+                if origin.cells:
+                    message += f" named {' or '.join(origin.cells)}"
+                problems.append(Problem(resolved.origin(("morphologies",)), message, hint))
+            given.append(chosen)
+        if all(given):
+            tasks += _tasks_of(resolved, row, *given)
+    if problems:
+        raise ConfigError(problems)
+    return tasks
+
+
+def _tasks_of(
+    resolved: Resolved, row: Exemplar, dendrites: list[Donor], axons: list[Donor]
+) -> list[Task]:
+    config = resolved.model.morphologies
+    grown = isinstance(config, GrownMorphologies)
+    count = config.count if grown else min(config.count, max(len(dendrites), len(axons)))
+    depths = [
+        soma_depth(row.layer, config.layers, i, count) if row.layer in config.layers else None
+        for i in range(count)
+    ]
+    return [
+        Task(
+            f"{row.m_type}_{i + 1}",
+            i,
+            row,
+            dendrites[i % len(dendrites)],
+            axons[i % len(axons)],
+            depths[i],
+            dict(config.layers),
+            config.simplify,
+            resolved.model.seed,
+            config.tries if grown else 0,
+        )
+        for i in range(count)
+    ]
+
+
+def make(task: Task) -> Made:
+    """Grows or takes the parts of one exemplar, joins, fits, orders and simplifies them."""
+    row = task.exemplar
+    dendrites = _part(task, task.dendrites, (DEND, APIC))
+    axon = _part(task, task.axon, (AXON,))
+    shape = join(without_apical(dendrites, row.apical), axon)
+    findings: list[Finding] = []
+    if task.depth is not None and _is_fitted(task):
+        draws = rng_for(task.seed, f"morphologies/thin/{row.m_type}", task.index)
+        uniforms = draws.random(len(shape.sections))
+        shape, findings = fit(shape, row, task.layers, task.depth, uniforms)
+    shape = simplify(canonical(shape), task.simplify)
+    measured = [{"m_type": row.m_type, "name": task.name} | part for part in measure.measure(shape)]
+    return Made(task.name, swc_text(shape), _row(task, shape), measured, findings)
+
+
+def _is_fitted(task: Task) -> bool:
+    """Whole real cells of the right type stay as they are."""
+    whole = isinstance(task.dendrites.body, Shape) and task.dendrites is task.axon
+    return not (whole and task.dendrites.m_type == task.exemplar.m_type)
+
+
+def _part(task: Task, donor: Donor, kinds: tuple[int, ...]) -> Shape:
+    if isinstance(donor.body, Shape):
+        return donor.body
+    stage = f"morphologies/{task.exemplar.m_type}"
+    return grow_cell(donor.body, kinds, task.seed, stage, (task.index, kinds[0]), task.tries)
+
+
+def _row(task: Task, shape: Shape) -> dict[str, object]:
+    m_type, given, axon = task.exemplar.m_type, task.dendrites, task.axon
+    points = {kinds: shape.points(*kinds) for kinds in ((AXON,), (DEND, APIC))}
+    extents = [
+        f"{value:.1f}" if len(part) else ""
+        for part in points.values()
+        for value in ((part[:, 1].min(), part[:, 1].max()) if len(part) else (0, 0))
+    ]
+    values = (
+        task.name,
+        m_type,
+        task.exemplar.layer,
+        int(bool(len(points[(AXON,)]))),
+        "; ".join(dict.fromkeys([given.source, axon.source])),
+        "; ".join(dict.fromkeys([given.licence, axon.licence])),
+        given.m_type if given.m_type != m_type else "",
+        axon.m_type if axon.m_type != m_type else "",
+        given.name,
+        axon.name,
+        "" if task.depth is None else f"{task.depth:.1f}",
+        len(shape.sections),
+        sum(len(section.points) for section in shape.sections),
+        f"{shape.length(AXON):.1f}",
+        f"{shape.length(DEND, APIC):.1f}",
+        *extents,
+    )
+    return dict(zip(CATALOGUE, values, strict=True))
+
+
+def _write(path: Path, columns: tuple[str, ...], rows: Iterable[dict[str, object]]) -> None:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
