@@ -21,35 +21,38 @@ import numpy as np
 from numba import njit
 
 LANES = 16
-"""Arrays scanned by ``sift`` are readable this far past their end."""
+"""``sift`` is fastest on multiples of this; arrays it scans are readable so far past their end."""
 
 _PARALLEL = 1e-20
 """Squared sine of the angle below which two axes count as parallel; over 1 mm that is 1e-7 um."""
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz"})
-def sift(x0, y0, z0, x1, y1, z1, reach, axon, flags):
+def sift(segments, low, high, axon, flags, at):
     """Flags target segments that may touch an axon segment; never misses one.
 
     Args:
-        x0, y0, z0, x1, y1, z1, reach: float32 [n], target segments, um.
+        segments: float32 [7, n], rows x, y, z of the start, of the end, and the reach, um.
+        low, high: Columns to test.
         axon: Eight float32: start, unit direction, length, radius plus margin.
-        flags: uint8 [n or more], is set to 1 where the segment may touch, else 0.
+        flags: uint8, from ``at`` on is set to 1 where the segment may touch, else 0.
+        at: Place of the first flag.
     """
     ax, ay, az, dx, dy, dz, length, wide = axon
     zero, one, tiny = np.float32(0), np.float32(1), np.float32(1e-12)
-    for k in range(len(x0)):
-        px, py, pz = x0[k] - ax, y0[k] - ay, z0[k] - az
-        qx, qy, qz = x1[k] - ax, y1[k] - ay, z1[k] - az
+    begin, shift = np.uint64(low), np.uint64(at)
+    for i in range(begin, np.uint64(high)):  # unsigned: no test for negative indices, so it vectorises
+        px, py, pz = segments[0, i] - ax, segments[1, i] - ay, segments[2, i] - az
+        qx, qy, qz = segments[3, i] - ax, segments[4, i] - ay, segments[5, i] - az
         p, q = px * dx + py * dy + pz * dz, qx * dx + qy * dy + qz * dz
         px, py, pz = px - p * dx, py - p * dy, pz - p * dz
         ex, ey, ez = qx - q * dx - px, qy - q * dy - py, qz - q * dz - pz
         t = -(px * ex + py * ey + pz * ez) / (ex * ex + ey * ey + ez * ez + tiny)
         t = min(max(t, zero), one)
         cx, cy, cz = px + t * ex, py + t * ey, pz + t * ez
-        r = reach[k] + wide
+        r = segments[6, i] + wide
         near = cx * cx + cy * cy + cz * cz <= r * r
-        flags[k] = near & (min(p, q) <= length + r) & (max(p, q) >= -r)
+        flags[i - begin + shift] = near & (min(p, q) <= length + r) & (max(p, q) >= -r)
 
 
 @njit(cache=True, inline="always")
