@@ -14,20 +14,27 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from pipeline.edges.touch.arrays import ALLOW_SOMA_TO_AIS, AXON, SOMA, TOUCH, Cells, Shapes, TouchRules
+from pipeline.edges.touch.arrays import (
+    ALLOW_SOMA_TO_AIS,
+    AXON,
+    SOMA,
+    TOUCH,
+    Cells,
+    Shapes,
+    TouchRules,
+)
 from pipeline.edges.touch.geometry import to_world
-from pipeline.edges.touch.index import SOMA_FLAG, Index
-from pipeline.edges.touch.kernel import nearest_on
+from pipeline.edges.touch.index import Index
 from pipeline.edges.touch.regions import (
     bouton,
     group_by_post,
+    nearest_target,
     next_place,
     region_end,
     sort_by_low,
 )
-from pipeline.edges.touch.search import Axon, search_section
+from pipeline.edges.touch.search import Axon, new_rooms, search_section
 from pipeline.philox import rule_key
-
 
 
 class _Axons(NamedTuple):
@@ -119,10 +126,7 @@ def _touches_of(axons, law, index, pre, empty):
     axon = _place_axon(axons, pre)
     n, tally = len(axon.length), np.zeros(len(axons.morphology), np.int32)
     permitted = axons.allowed[axons.mtype[pre]]
-    rooms = (
-        np.empty((256, 2), np.int64), np.zeros(4096, np.uint8),
-        np.empty((4096, 3), np.int64), np.empty((4096, 2), np.float32),
-    )  # fmt: skip
+    rooms = new_rooms()
     first, order = np.empty(4097, np.int64), np.empty(4096, np.int64)
     touches, total = np.empty(1024, empty.dtype), 0
     begin = 0
@@ -131,14 +135,13 @@ def _touches_of(axons, law, index, pre, empty):
         while end < n and axons.section[axon.rows[end]] == section:
             end += 1
         rooms, count = search_section(index, axon, begin, end, pre, permitted, axons.mtype, rooms)
-        ids, arcs = rooms[2], rooms[3]
+        ids, arcs = rooms[4], rooms[5]
         if len(order) < count:
             first, order = np.empty(2 * count + 1, np.int64), np.empty(2 * count, np.int64)
-        for g in range(group_by_post(ids, count, tally, first, order)):
-            sort_by_low(order, first[g], first[g + 1], arcs)
-            touches, total = _spread(
-                axons, law, index, axon, pre, ids, arcs, order, first[g], first[g + 1], touches, total
-            )
+        groups = group_by_post(ids, count, tally, first, order)
+        touches, total = _spread(
+            axons, law, index, axon, pre, ids, arcs, order, first, groups, touches, total
+        )
         begin = end
     return _sorted_by_post(touches, total, tally)
 
@@ -165,29 +168,51 @@ def _place_axon(axons, pre):
 
 
 @njit(cache=True, nogil=True)
-def _spread(axons, law, index, axon, pre, ids, arcs, order, begin, end, touches, total):
-    """Appends the boutons of one axon section on one cell to ``touches``."""
-    post = ids[order[begin], 0]
-    section = np.int64(axons.section[axon.rows[ids[order[begin], 2]]])
-    region = 0
-    while begin < end:
-        stop, last = region_end(order, begin, end, arcs, law.gap)
-        start = np.float64(arcs[order[begin], 0])
-        u, step = bouton(law.key, pre, post, section, region, 0, law.spacing)
-        arc = start + u * min(step, last - start)
-        number = 1
-        while arc <= last:
-            arc = next_place(order, begin, stop, arcs, arc)
-            if total == len(touches):
-                touches = _twice(touches)
-            total += _write_touch(
-                axons, law, index, axon, pre, post, ids, arcs, order, begin, stop, arc, touches[total]
-            )
-            u, step = bouton(law.key, pre, post, section, region, number, law.spacing)
-            arc += step
-            number += 1
-        region += 1
-        begin = stop
+def _spread(axons, law, index, axon, pre, ids, arcs, order, first, groups, touches, total):
+    """Appends the boutons of one axon section to ``touches``."""
+    key, gap, spacing = law.key, law.gap, law.spacing
+    sections, mtype, permitted = axons.section, axons.mtype, axons.allowed[axons.mtype[pre]]
+    kinds, paths, inhibitory = axons.kind, axons.path, axons.inhibitory
+    near = (
+        index.segments, index.row, axons.radius, axon.start, axon.direction, axon.length,
+        axon.radius, axon.arc,
+    )  # fmt: skip
+    for g in range(groups):
+        begin, end = first[g], first[g + 1]
+        sort_by_low(order, begin, end, arcs)
+        post = ids[order[begin], 0]
+        section = np.int64(sections[axon.rows[ids[order[begin], 2]]])
+        region = 0
+        while begin < end:
+            stop, last = region_end(order, begin, end, arcs, gap)
+            arc, number = np.float64(arcs[order[begin], 0]), 0
+            while arc <= last:
+                u, step = bouton(key, pre, post, section, region, number, spacing)
+                if number == 0:
+                    arc += u * min(step, last - arc)
+                arc = next_place(order, begin, stop, arcs, arc)
+                distance, row, k, place, along = nearest_target(near, ids, arcs, order, begin, stop, arc)
+                kind, path = kinds[row], np.float64(paths[row]) + along
+                kept = kind == SOMA or path >= law.soma_filter[0 if inhibitory[post] else 1]
+                if kind == SOMA and permitted[mtype[post]] & ALLOW_SOMA_TO_AIS:
+                    row, along = axons.initial[axons.morphology[post]], 0.0
+                    kept = row >= 0
+                    kind, path = kinds[row], np.float64(paths[row])
+                if kept:
+                    if total == len(touches):
+                        touches = _twice(touches)
+                    touch, own = touches[total], axon.rows[k]
+                    touch.pre, touch.post = pre, post
+                    touch.pre_section, touch.pre_segment = section, axons.segment[own]
+                    touch.pre_offset, touch.path = place, paths[own] + place
+                    touch.post_section, touch.post_segment = sections[row], axons.segment[row]
+                    touch.post_offset, touch.post_path = along, path
+                    touch.distance, touch.post_kind = distance, kind
+                    total += 1
+                arc += step
+                number += 1
+            region += 1
+            begin = stop
     return touches, total
 
 
@@ -196,51 +221,6 @@ def _twice(touches):
     more = np.empty(2 * len(touches), touches.dtype)
     more[: len(touches)] = touches
     return more
-
-
-@njit(cache=True, nogil=True)
-def _write_touch(axons, law, index, axon, pre, post, ids, arcs, order, begin, end, arc, touch):
-    """Writes the touch with the nearest surface at ``arc``; returns 0 if a filter drops it."""
-    best, best_row, best_axon, best_place, best_along = np.inf, -1, -1, 0.0, 0.0
-    for item in range(begin, end):
-        o = order[item]
-        if arcs[o, 0] > arc:
-            break
-        if arcs[o, 1] < arc:
-            continue
-        i, k = ids[o, 1], ids[o, 2]
-        row = np.int64(index.row[i] & ~SOMA_FLAG)
-        place = min(max(arc - axon.arc[k], 0.0), axon.length[k])
-        distance, along = nearest_on(
-            np.float64(index.segments[0, i]), np.float64(index.segments[1, i]), np.float64(index.segments[2, i]),
-            np.float64(index.segments[3, i]), np.float64(index.segments[4, i]), np.float64(index.segments[5, i]),
-            axon.start[k, 0] + place * axon.direction[k, 0],
-            axon.start[k, 1] + place * axon.direction[k, 1],
-            axon.start[k, 2] + place * axon.direction[k, 2],
-        )  # fmt: skip
-        distance -= axon.radius[k] + np.float64(axons.radius[row])
-        nearer = distance < best or (
-            distance == best and (row < best_row or (row == best_row and k < best_axon))
-        )
-        if nearer:
-            best, best_row, best_axon, best_place, best_along = distance, row, k, place, along
-    kind, path = axons.kind[best_row], np.float64(axons.path[best_row]) + best_along
-    if kind == SOMA:
-        if axons.allowed[axons.mtype[pre], axons.mtype[post]] & ALLOW_SOMA_TO_AIS:
-            best_row, best_along = axons.initial[axons.morphology[post]], 0.0
-            if best_row < 0:
-                return 0
-            kind, path = axons.kind[best_row], np.float64(axons.path[best_row])
-    elif path < law.soma_filter[0 if axons.inhibitory[post] else 1]:
-        return 0
-    own = axon.rows[best_axon]
-    touch.pre, touch.post = pre, post
-    touch.pre_section, touch.pre_segment = axons.section[own], axons.segment[own]
-    touch.pre_offset, touch.path = best_place, axons.path[own] + best_place
-    touch.post_section, touch.post_segment = axons.section[best_row], axons.segment[best_row]
-    touch.post_offset, touch.post_path = best_along, path
-    touch.distance, touch.post_kind = best, kind
-    return 1
 
 
 @njit(cache=True, nogil=True)

@@ -115,6 +115,29 @@ def overlap(px, py, pz, qx, qy, qz, dx, dy, dz, length, reach):
     return max(low, 0.0), min(high, length)
 
 
+@njit(cache=True, nogil=True, error_model="numpy")
+def overlaps(segments, hits, n, x, y, z, dx, dy, dz, length, radius, bounds):
+    """``overlap`` of one axon segment with many target segments; compiles to vector code.
+
+    Args:
+        segments: float32 [7, .], as for ``sift``.
+        hits: uint64 [n or more], columns of ``segments``.
+        n: Number of hits.
+        x, y, z: Start of the axon segment, um.
+        dx, dy, dz, length: As for ``overlap``.
+        radius: r_pre, um.
+        bounds: float64 [2, n or more], is set to low and high.
+    """
+    for k in range(np.uint64(n)):
+        i = hits[k]
+        low, high = overlap(
+            segments[0, i] - x, segments[1, i] - y, segments[2, i] - z,
+            segments[3, i] - x, segments[4, i] - y, segments[5, i] - z,
+            dx, dy, dz, length, radius + segments[6, i],
+        )  # fmt: skip
+        bounds[0, k], bounds[1, k] = low, high
+
+
 @njit(cache=True)
 def nearest_on(px, py, pz, qx, qy, qz, x, y, z):
     """Distance of a point to a segment, and how far along the segment its nearest point is, um.

@@ -18,6 +18,8 @@ import numpy as np
 from numba import njit
 
 from pipeline.edges.rules.random import uniforms
+from pipeline.edges.touch.index import SOMA_FLAG
+from pipeline.edges.touch.kernel import nearest_on
 
 
 @njit(cache=True, nogil=True)
@@ -95,3 +97,42 @@ def bouton(key, pre, post, section, region, index, spacing):
     """Place within the first interval (0..1) and the interval that follows, um."""
     u, v = uniforms(key, pre, post, section + (region << 16), index)
     return u, spacing[0] + (spacing[1] - spacing[0]) * v
+
+
+@njit(cache=True, nogil=True)
+def nearest_target(near, ids, arcs, order, begin, end, arc):
+    """The target with the nearest surface at one place of an axon section.
+
+    Args:
+        near: Index segments and rows, radii of shapes, and start, direction, length, radius and
+            arc of the axon.
+        ids, arcs: Overlaps, see ``search_section``.
+        order: Overlaps begin..end of a region, by their start.
+        arc: The place, within an overlap.
+
+    Returns:
+        Gap between the surfaces, row in shapes, axon segment, place on it, and on the target, um.
+    """
+    segments, rows, target_radius, starts, directions, lengths, radii, axon_arcs = near
+    best, best_row, best_axon, best_place, best_along = np.inf, -1, -1, 0.0, 0.0
+    for item in range(begin, end):
+        o = order[item]
+        if arcs[o, 0] > arc:
+            break
+        if arcs[o, 1] < arc:
+            continue
+        i, k = ids[o, 1], ids[o, 2]
+        row = np.int64(rows[i] & ~SOMA_FLAG)
+        place = min(max(arc - axon_arcs[k], 0.0), lengths[k])
+        distance, along = nearest_on(
+            np.float64(segments[0, i]), np.float64(segments[1, i]), np.float64(segments[2, i]),
+            np.float64(segments[3, i]), np.float64(segments[4, i]), np.float64(segments[5, i]),
+            starts[k, 0] + place * directions[k, 0],
+            starts[k, 1] + place * directions[k, 1],
+            starts[k, 2] + place * directions[k, 2],
+        )  # fmt: skip
+        distance -= radii[k] + np.float64(target_radius[row])
+        tie = distance == best and (row < best_row or (row == best_row and k < best_axon))
+        if distance < best or tie:
+            best, best_row, best_axon, best_place, best_along = distance, row, k, place, along
+    return best, best_row, best_axon, best_place, best_along

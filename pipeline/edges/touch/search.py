@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 
 from pipeline.edges.touch.index import SOMA_FLAG
-from pipeline.edges.touch.kernel import LANES, overlap, sift
+from pipeline.edges.touch.kernel import LANES, overlaps, sift
 
 DENDRITE_BITS, SOMA_BITS = 1, 6
 """Bits of ``TouchRules.allowed`` that let a pathway touch dendrites, and somata."""
@@ -48,13 +48,13 @@ def search_section(index, axon, begin, end, pre, permitted, mtype, rooms):
         pre: The cell, which does not touch itself.
         permitted: uint8 [m-types], ALLOW_* bits by the target's m-type.
         mtype: int16 [cells].
-        rooms: Scratch and results: runs int64 [., 2], flags uint8 [.], ids int64 [., 3] (target
-            cell, index entry, axon segment), arcs float32 [., 2] (low and high of the overlap).
+        rooms: From ``new_rooms``. The last two hold the result: ids int64 [., 3] (target cell,
+            index entry, axon segment) and arcs float32 [., 2] (low and high of the overlap).
 
     Returns:
         The rooms, which may have grown, and the number of overlaps.
     """
-    runs, flags, ids, arcs = rooms
+    runs, flags, hits, bounds, ids, arcs = rooms
     segments, owner, row = index.segments, index.cell, index.row
     count = 0
     for k in range(begin, end):
@@ -77,38 +77,55 @@ def search_section(index, axon, begin, end, pre, permitted, mtype, rooms):
             padded = (runs[run, 1] - runs[run, 0] + LANES - 1) // LANES * LANES
             sift(segments, runs[run, 0], runs[run, 0] + padded, query, flags, at)
             at += padded
-        words = flags[:at].view(np.uint64)
-        word = 0
-        for run in range(found):
-            low, high = runs[run, 0], runs[run, 1]
-            for start in range(low, high, 8):
-                if words[word] != 0:
-                    if count + 8 > len(ids):
-                        ids, arcs = _twice(ids), _twice(arcs)
-                    for i in range(start, min(start + 8, high)):
-                        if flags[8 * word + i - start] == 0:
-                            continue
-                        post = np.int64(owner[i])
-                        bits = SOMA_BITS if row[i] & SOMA_FLAG else DENDRITE_BITS
-                        if post == pre or not permitted[mtype[post]] & bits:
-                            continue
-                        a, b = overlap(
-                            segments[0, i] - x, segments[1, i] - y, segments[2, i] - z,
-                            segments[3, i] - x, segments[4, i] - y, segments[5, i] - z,
-                            dx, dy, dz, length, radius + np.float64(segments[6, i]),
-                        )  # fmt: skip
-                        if a <= b:
-                            ids[count, 0], ids[count, 1], ids[count, 2] = post, i, k
-                            arcs[count, 0], arcs[count, 1] = arc + a, arc + b
-                            count += 1
-                word += 1
-            word += (LANES // 8 - (high - low + 7) // 8 % (LANES // 8)) % (LANES // 8)
-    return (runs, flags, ids, arcs), count
+        if at > len(hits):
+            hits, bounds = np.empty(2 * at, np.uint64), np.empty((2, 2 * at))
+        n = _gather(flags, runs, found, hits)
+        overlaps(segments, hits, n, x, y, z, dx, dy, dz, length, radius, bounds)
+        if count + n > len(ids):
+            ids, arcs = _longer(ids, 2 * (count + n)), _longer(arcs, 2 * (count + n))
+        for h in range(n):
+            if bounds[0, h] > bounds[1, h]:
+                continue
+            i = hits[h]
+            post = np.int64(owner[i])
+            bits = SOMA_BITS if row[i] & SOMA_FLAG else DENDRITE_BITS
+            if post != pre and permitted[mtype[post]] & bits:
+                ids[count, 0], ids[count, 1], ids[count, 2] = post, i, k
+                arcs[count, 0], arcs[count, 1] = arc + bounds[0, h], arc + bounds[1, h]
+                count += 1
+    return (runs, flags, hits, bounds, ids, arcs), count
 
 
 @njit(cache=True, nogil=True)
-def _twice(values):
-    more = np.empty((2 * len(values), values.shape[1]), values.dtype)
+def new_rooms():
+    """Scratch of ``search_section``, which grows with need: runs, flags, hits, bounds, ids, arcs."""
+    return (
+        np.empty((256, 2), np.int64), np.zeros(4096, np.uint8), np.empty(4096, np.uint64),
+        np.empty((2, 4096)), np.empty((4096, 3), np.int64), np.empty((4096, 2), np.float32),
+    )  # fmt: skip
+
+
+@njit(cache=True, nogil=True)
+def _gather(flags, runs, found, hits):
+    """Lists the flagged index entries of the runs, eight flags at a glance; returns their number."""
+    words = flags.view(np.uint64)
+    n, word, eight = np.uint64(0), np.uint64(0), np.uint64(8)
+    for run in range(found):
+        low, high = np.uint64(runs[run, 0]), np.uint64(runs[run, 1])
+        last = word + (high - low + np.uint64(LANES - 1)) // np.uint64(LANES) * np.uint64(LANES // 8)
+        while word < last:
+            if words[word] != np.uint64(0):
+                for i in range(eight):
+                    hits[n] = low + i
+                    n += np.uint64((flags[word * eight + i] != 0) & (low + i < high))
+            word += np.uint64(1)
+            low += eight
+    return np.int64(n)
+
+
+@njit(cache=True, nogil=True)
+def _longer(values, n):
+    more = np.empty((n, values.shape[1]), values.dtype)
     more[: len(values)] = values
     return more
 
@@ -148,7 +165,7 @@ def _find_runs(
                 low, high = np.int64(starts[line + iy0]), np.int64(starts[line + iy1])
                 if low < high:
                     if found == len(runs):
-                        runs = _twice(runs)
+                        runs = _longer(runs, 2 * len(runs))
                     runs[found, 0], runs[found, 1] = low, high
                     total += (high - low + LANES - 1) // LANES * LANES
                     found += 1
