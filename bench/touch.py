@@ -177,35 +177,30 @@ def bare(args) -> dict:
     """The kernels in a loop over arrays in cache, one thread: what no index can beat."""
     from numba import njit
 
-    from pipeline.edges.touch.kernel import overlap, sift
+    from pipeline.edges.touch.kernel import overlaps, sift
 
-    rng, n, repeats = np.random.default_rng(0), 1024, 20_000
-    ends = [rng.uniform(-12, 12, n).astype(np.float32) for _ in range(3)]
-    ends += [(e + rng.normal(0, 3, n)).astype(np.float32) for e in ends]
-    reach, flags = np.full(n, 3.0, np.float32), np.zeros(n, np.uint8)
+    rng, n = np.random.default_rng(0), 1024
+    segments = np.full((7, n), 3.0, np.float32)
+    segments[:3] = rng.uniform(-12, 12, (3, n))
+    segments[3:6] = segments[:3] + rng.normal(0, 3, (3, n))
+    flags, hits, bounds = np.zeros(n, np.uint8), np.arange(n, dtype=np.uint64), np.empty((2, n))
     axon = tuple(np.float32(v) for v in (0, 0, 0, 0.6, 0.8, 0, 7, 0.2))
 
     @njit
-    def sifts(times):
+    def sifts(times, segments, flags, hits, bounds):
         for _ in range(times):
-            sift(*ends_, reach, axon, flags)
+            sift(segments, 0, n, axon, flags, 0)
 
     @njit
-    def overlaps(times):
-        total = 0.0
-        x0, y0, z0, x1, y1, z1 = ends_
+    def decide(times, segments, flags, hits, bounds):
         for _ in range(times):
-            for k in range(n):
-                low, high = overlap(x0[k], y0[k], z0[k], x1[k], y1[k], z1[k], 0.6, 0.8, 0.0, 7.0, 3.2)
-                total += high - low if high >= low else 0.0
-        return total
+            overlaps(segments, hits, n, 0.0, 0.0, 0.0, 0.6, 0.8, 0.0, 7.0, 0.2, bounds)
 
-    ends_ = tuple(ends)
     rates = {}
-    for name, loop, times in (("sift", sifts, repeats), ("overlap", overlaps, repeats // 20)):
-        loop(1)
+    for name, loop, times in (("sift", sifts, 20_000), ("overlap", decide, 2_000)):
+        loop(1, segments, flags, hits, bounds)
         start = time.perf_counter()
-        loop(times)
+        loop(times, segments, flags, hits, bounds)
         rates[name] = n * times / (time.perf_counter() - start)
     return rates
 
@@ -220,8 +215,8 @@ def peer(args) -> dict:
     index = build_index(shapes, cells, rules, args.threads)
     n = index.total
     row, gid = index.row[:n] & ~SOMA_FLAG, index.cell[:n].astype(np.uint64)
-    begin = np.stack([index.x0[:n], index.y0[:n], index.z0[:n]], axis=1)
-    end = np.stack([index.x1[:n], index.y1[:n], index.z1[:n]], axis=1)
+    begin = np.stack([index.segments[0, :n], index.segments[1, :n], index.segments[2, :n]], axis=1)
+    end = np.stack([index.segments[3, :n], index.segments[4, :n], index.segments[5, :n]], axis=1)
     order = np.lexsort((row, gid))
     tree = core.MorphIndex()
     start = time.perf_counter()
@@ -257,7 +252,8 @@ def add_all(tree, gid, shapes, row, begin, end) -> None:
             continue
         points = np.concatenate([begin[low:high], end[high - 1 : high]])
         wide = np.concatenate([radius, radius[-1:]])
-        tree._add_branch(int(gid[low]), int(section[low]), points, wide)
+        kind = int(shapes.kind[row[low]])
+        tree._add_branch(int(gid[low]), int(section[low]), points, wide, kind)
 
 
 def child(kind: str, args, n: int = 0) -> dict | None:
@@ -290,6 +286,9 @@ def main() -> None:
     parser.add_argument("--n", type=int, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.child:
+        from pipeline.runtime import pin_kernels
+
+        pin_kernels()
         print(json.dumps({"ours": column, "bare": bare, "peer": peer}[args.child](args)))
         return
     print(f"load {os.getloadavg()[0]:.1f}, {args.threads} threads, simplified {args.simplify} um")

@@ -25,7 +25,9 @@ def world(cells, cell, points):
     """Points of a shape in the circuit: float32, multiplied out as the definition says."""
     turn, at = cells.rotation[cell].astype(np.float64), cells.position[cell]
     p = np.asarray(points, np.float64)
-    rows = [turn[r, 0] * p[:, 0] + turn[r, 1] * p[:, 1] + turn[r, 2] * p[:, 2] + at[r] for r in range(3)]
+    rows = [
+        turn[r, 0] * p[:, 0] + turn[r, 1] * p[:, 1] + turn[r, 2] * p[:, 2] + at[r] for r in range(3)
+    ]
     return np.stack(rows, axis=1).astype(np.float32).astype(np.float64)
 
 
@@ -157,7 +159,10 @@ def check(shapes, cells, rules, **grid):
     """Equal to the naive answer; returns the touches."""
     ids = np.arange(len(cells))
     index = build_index(shapes, cells, rules, **grid)
-    got, want = detect(shapes, cells, rules, index, ids, SEED), naive_detect(shapes, cells, rules, ids)
+    got, want = (
+        detect(shapes, cells, rules, index, ids, SEED),
+        naive_detect(shapes, cells, rules, ids),
+    )
     assert got.tobytes() == want.tobytes()
     return got
 
@@ -185,9 +190,14 @@ def circuits(draw):
         for _ in range(count):
             walk = rng.normal(0, 1, (rng.integers(2, 6), 3)) * step
             walk = np.round(walk / step) * step if lattice else walk
-            yield np.cumsum(walk, axis=0), float(rng.choice([1e-3, 0.4, 2.0, 30.0], p=[0.2, 0.5, 0.2, 0.1]))
+            yield (
+                np.cumsum(walk, axis=0),
+                float(rng.choice([1e-3, 0.4, 2.0, 30.0], p=[0.2, 0.5, 0.2, 0.1])),
+            )
 
-    shapes = [cell(lines(draw(st.integers(1, 3))), lines(3), rng.choice([0.5, 5.0])) for _ in range(2)]
+    shapes = [
+        cell(lines(draw(st.integers(1, 3))), lines(3), rng.choice([0.5, 5.0])) for _ in range(2)
+    ]
     n = draw(st.integers(2, 5))
     position = rng.normal(0, 2 * step, (n, 3)) + draw(st.sampled_from([0.0, -1500.0]))
     position = np.round(position / step) * step if lattice else position
@@ -200,7 +210,11 @@ def circuits(draw):
     spine = draw(st.sampled_from([(2.5, 0.5), (0.0, 20.0)]))
     filters = draw(st.sampled_from([(5.0, 25.0), (0.0, 0.0)]))
     allowed = rng.integers(0, 8, (2, 2))
-    return shapes, cells, rules_of(allowed, spine, region_gap=gap, spacing=spacing, soma_filter=filters)
+    return (
+        shapes,
+        cells,
+        rules_of(allowed, spine, region_gap=gap, spacing=spacing, soma_filter=filters),
+    )
 
 
 @given(circuits(), st.sampled_from([None, 0.7, 5.0, 500.0]), st.sampled_from([0.3, 1.0, 3.0]))
@@ -278,7 +292,8 @@ def test_cells_do_not_touch_themselves():
 
 
 @pytest.mark.parametrize(
-    "bits, kinds", [(0, set()), (1, {BASAL}), (2, {SOMA}), (3, {SOMA, BASAL}), (4, {AXON}), (5, {AXON, BASAL})]
+    "bits, kinds",
+    [(0, set()), (1, {BASAL}), (2, {SOMA}), (3, {SOMA, BASAL}), (4, {AXON}), (5, {AXON, BASAL})],
 )
 def test_allowed_targets(bits, kinds):
     """The axon passes a soma, then runs along a dendrite."""
@@ -309,7 +324,12 @@ def test_dendritic_touches_near_the_soma_are_dropped_by_class():
 def crowd(n=40):
     rng = np.random.default_rng(5)
     kinds = [
-        cell(*([(np.cumsum(rng.normal(0, 4, (10, 3)), axis=0), 0.5) for _ in range(12)] for _ in "ab"))
+        cell(
+            *(
+                [(np.cumsum(rng.normal(0, 4, (10, 3)), axis=0), 0.5) for _ in range(12)]
+                for _ in "ab"
+            )
+        )
         for _ in range(3)
     ]
     return placed(kinds, rng.uniform(0, 60, (n, 3)), rng.integers(0, 3, n))
@@ -322,7 +342,9 @@ def test_same_bytes_for_any_threads_blocks_and_grids():
     want = detect(shapes, cells, rules, index, ids, SEED)
     assert len(want) > 1000
     assert np.all(np.diff(want["pre"].astype(np.int64) * 40 + want["post"]) >= 0)
-    assert detect(shapes, cells, rules, index, ids[::-1], SEED, threads=2).tobytes() == want.tobytes()
+    assert (
+        detect(shapes, cells, rules, index, ids[::-1], SEED, threads=2).tobytes() == want.tobytes()
+    )
     parts = [detect(shapes, cells, rules, index, part, SEED) for part in np.array_split(ids, 7)]
     assert np.concatenate(parts).tobytes() == want.tobytes()
     for base, edge in ((3.1, 0.5), (20.0, 2.0)):

@@ -191,7 +191,9 @@ def _spread(axons, law, index, axon, pre, ids, arcs, order, first, groups, touch
                 if number == 0:
                     arc += u * min(step, last - arc)
                 arc = next_place(order, begin, stop, arcs, arc)
-                distance, row, k, place, along = nearest_target(near, ids, arcs, order, begin, stop, arc)
+                distance, row, k, place, along = nearest_target(
+                    near, ids, arcs, order, begin, stop, arc
+                )
                 kind, path = kinds[row], np.float64(paths[row]) + along
                 kept = kind == SOMA or path >= law.soma_filter[0 if inhibitory[post] else 1]
                 if kind == SOMA and permitted[mtype[post]] & ALLOW_SOMA_TO_AIS:

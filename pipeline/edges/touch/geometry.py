@@ -80,7 +80,9 @@ def _segments(name: str, morphology: Morphology) -> dict[str, np.ndarray]:
         rows.append((*ends, steps, section.kind, section.arc[:-1], paths[index], index))
     start, end, radius, segment, _, arc, *_ = (list(column) for column in zip(*rows, strict=True))
     sizes = [len(values) for values in arc]
-    spread = {k: np.repeat([row[i] for row in rows], sizes) for k, i in (("kind", 4), ("section", 7))}
+    spread = {
+        k: np.repeat([row[i] for row in rows], sizes) for k, i in (("kind", 4), ("section", 7))
+    }
     path = np.repeat([row[6] for row in rows], sizes) + np.concatenate(arc)
     return {
         "start": np.concatenate(start).astype(np.float32),
@@ -114,7 +116,9 @@ def place_cells(nodes: pd.DataFrame, names: Sequence[str]) -> Cells:
     used, code = np.unique(nodes["morphology"].astype(str), return_inverse=True)
     unknown = [name for name in used if name not in row_of]
     if unknown:
-        message = f"no morphology {unknown[0]!r}" + (f" and {len(unknown) - 1} more" * bool(unknown[1:]))
+        message = f"no morphology {unknown[0]!r}" + (
+            f" and {len(unknown) - 1} more" * bool(unknown[1:])
+        )
         raise CircuitError(Problem("nodes", message, "run 'sonatina morphologies' again"))
     mtypes, mtype = np.unique(nodes["mtype"].astype(str), return_inverse=True)
     etypes, etype = np.unique(nodes["etype"].astype(str), return_inverse=True)

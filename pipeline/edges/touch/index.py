@@ -91,35 +91,49 @@ def build_index(
     source = _source(shapes, cells, rules)
     per_cell = np.diff(source.first)[cells.morphology]
     place = np.concatenate([[0], np.cumsum(per_cell)]).astype(np.int64)
-    cuts = np.searchsorted(place, np.linspace(0, place[-1], 4 * threads + 1))
-    chunks = [(low, high) for low, high in zip(cuts[:-1], cuts[1:], strict=True) if high > low]
+    n = int(place[-1])
+    cuts = np.unique(np.searchsorted(place, np.linspace(0, n, 4 * threads + 1)))
+    chunks = list(zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True))
+    with ThreadPoolExecutor(threads) as pool:
+        grid, owner = _assign(source, place, chunks, pool, base, edge)
+        starts, cell, rank = _sort(owner, int(grid.first_cell[-1]), place)
+        del owner
+        segments, row = np.zeros((7, n + LANES), np.float32), np.zeros(n + LANES, np.uint32)
+        steps = np.linspace(0, n, 4 * threads + 1).astype(np.int64).tolist()
+        spans = zip(steps[:-1], steps[1:], strict=True)
+        list(pool.map(lambda span: _fill(source, *span, cell, rank, segments, row), spans))
+    return Index(segments, cell, row, starts, *grid._replace(first_cell=grid.first_cell[:-1]), n)
+
+
+class _Grid(NamedTuple):
+    """The fields of that name of ``Index``; ``first_cell`` with the end of the last level."""
+
+    first_cell: np.ndarray
+    counts: np.ndarray
+    origin: np.ndarray
+    edge: np.ndarray
+    size: np.ndarray
+
+
+def _assign(source, place, chunks, pool, base, edge) -> tuple[_Grid, np.ndarray]:
+    """Makes the grids; returns them and every segment's grid cell, uint32, in order of cells."""
     n = int(place[-1])
     middle, sizes = np.empty((n, 3), np.float32), np.empty(n, np.float32)
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(lambda c: _measure(source, place, *c, middle, sizes), chunks))
-        bounds, level = _levels(sizes, base)
-        low, high = _box(middle)
-        first_cell, counts, edges, largest = _grids(sizes, level, bounds, high - low, edge)
-        owner = np.empty(n, np.uint32)
-        list(
-            pool.map(
-                lambda c: _find_cells(
-                    middle[c], level[c], low, edges, counts, first_cell, owner[c]
-                ),
-                [slice(place[a], place[b]) for a, b in chunks],
-            )
-        )
-        del middle, sizes, level
-        starts, cell, rank = _sort(owner, int(first_cell[-1]), place)
-        del owner
-        segments = np.zeros((7, n + LANES), np.float32)
-        row = np.zeros(n + LANES, np.uint32)
-        steps = np.linspace(0, n, 4 * threads + 1).astype(np.int64)
-        spans = list(zip(steps[:-1], steps[1:], strict=True))
-        list(pool.map(lambda s: _fill(source, *s, cell, rank, segments, row), spans))
-    return Index(
-        segments, cell, row, starts, first_cell[:-1], counts, low, edges, largest, n
-    )
+    owner = np.empty(n, np.uint32)
+
+    def measure(chunk):
+        _measure(source, place, *chunk, middle, sizes)
+
+    def find(chunk):
+        part = slice(place[chunk[0]], place[chunk[1]])
+        _find_cells(middle[part], level[part], low, edges, counts, first_cell, owner[part])
+
+    list(pool.map(measure, chunks))
+    bounds, level = _levels(sizes, base)
+    low, high = _box(middle)
+    first_cell, counts, edges, largest = _grids(sizes, level, bounds, high - low, edge)
+    list(pool.map(find, chunks))
+    return _Grid(first_cell, counts, low, edges, largest), owner
 
 
 def _source(shapes: Shapes, cells: Cells, rules: TouchRules) -> _Source:

@@ -41,7 +41,9 @@ def sift(segments, low, high, axon, flags, at):
     ax, ay, az, dx, dy, dz, length, wide = axon
     zero, one, tiny = np.float32(0), np.float32(1), np.float32(1e-12)
     begin, shift = np.uint64(low), np.uint64(at)
-    for i in range(begin, np.uint64(high)):  # unsigned: no test for negative indices, so it vectorises
+    for i in range(
+        begin, np.uint64(high)
+    ):  # unsigned: no test for negative indices, so it vectorises
         px, py, pz = segments[0, i] - ax, segments[1, i] - ay, segments[2, i] - az
         qx, qy, qz = segments[3, i] - ax, segments[4, i] - ay, segments[5, i] - az
         p, q = px * dx + py * dy + pz * dz, qx * dx + qy * dy + qz * dz

@@ -112,7 +112,9 @@ def _gather(flags, runs, found, hits):
     n, word, eight = np.uint64(0), np.uint64(0), np.uint64(8)
     for run in range(found):
         low, high = np.uint64(runs[run, 0]), np.uint64(runs[run, 1])
-        last = word + (high - low + np.uint64(LANES - 1)) // np.uint64(LANES) * np.uint64(LANES // 8)
+        last = word + (high - low + np.uint64(LANES - 1)) // np.uint64(LANES) * np.uint64(
+            LANES // 8
+        )
         while word < last:
             if words[word] != np.uint64(0):
                 for i in range(eight):
