@@ -1,0 +1,1 @@
+"""Synapses where axons come near dendrites and somata: detection of touches, and what is kept."""
