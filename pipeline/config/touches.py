@@ -89,6 +89,11 @@ class Pruning(Strict):
     least_pairs: int = Field(
         20, ge=1, description="Touching pairs below which a pathway takes the N of its neighbours."
     )
+    give_way: bool = Field(
+        True,
+        description="Where n and c leave fewer touches than B asks for, c gives way, then n; false "
+        "keeps the published formulas and falls short of B.",
+    )
 
 
 class TouchDelay(Strict):

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from pipeline.config.touches import CALIBRATED_COLUMNS, PATHWAY_COLUMNS, Pruning
-from pipeline.edges.touch.pruning import expected_left
 from pipeline.edges.touch.solve import (
     LAWS,
     LEAST_TOUCHES,
@@ -17,7 +16,9 @@ from pipeline.edges.touch.solve import (
     from_active_fraction,
     from_mean_and_cv,
     from_mean_and_sd,
+    give_way,
     predicted_mean,
+    what_is_left,
 )
 from pipeline.edges.touch.tables import RuleTable, Types
 
@@ -28,6 +29,8 @@ _MOST_RAISED = 4.0
 _CLOSE = 0.1
 """Relative error of n beyond which a target counts as unmet."""
 _GEOMETRIC_PAIRS = 1e6
+_ENOUGH = 0.98
+"""Part of B that counts as B."""
 
 
 @dataclass(frozen=True)
@@ -294,19 +297,18 @@ def _solve(
     at, b = (pre, post), out.B[pre, post]
     steps, aim = _steps(out, rules, pre, post)
     counts = _counts(out, measured, config, pre, post)
-    left, first, second = expected_left(counts, *steps)
-    r = first / max(float(counts @ np.arange(len(counts))), 1.0)
+    left = what_is_left(counts, steps)
+    unmet = ["few pairs: N of its neighbours"] if out.pairs[at] < config.least_pairs else []
+    if config.give_way and left.r < _ENOUGH * b:
+        steps = give_way(counts, steps, aim, b)
+        left = what_is_left(counts, steps)
+        if not np.isnan(aim):
+            unmet.append("c gives way")
     out.f1[at], out.mu[at] = steps
-    out.A[at] = min(1.0, b / r) if r > 0 else 1.0
-    out.kept[at] = out.A[at] * r
-    if left > 0:
-        out.n[at] = first / left
-        out.cv[at] = np.sqrt(max(second / left - out.n[at] ** 2, 0.0)) / out.n[at]
-    unmet = []
-    if out.pairs[at] < config.least_pairs:
-        unmet.append("few pairs: N of its neighbours")
-    if not np.isnan(aim) and abs(out.n[at] - aim) > _CLOSE * aim:
-        unmet.append(f"n {out.n[at]:.1f} for {aim:.1f}")
-    if r < 0.99 * b:
-        unmet.append(f"keeps {r:.3f} of touches for B {b:.3f}")
+    out.A[at] = min(1.0, b / left.r) if left.r > 0 else 1.0
+    out.kept[at], out.n[at], out.cv[at] = out.A[at] * left.r, left.n, left.cv
+    if not np.isnan(aim) and abs(left.n - aim) > _CLOSE * aim:
+        unmet.append(f"n {left.n:.1f} for {aim:.1f}")
+    if left.r < _ENOUGH * b:
+        unmet.append(f"keeps {left.r:.3f} of touches for B {b:.3f}")
     out.status[at] = "; ".join(unmet)

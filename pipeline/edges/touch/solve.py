@@ -10,8 +10,13 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import numpy as np
 from scipy.optimize import brentq
 
+from pipeline.edges.touch.pruning import expected_left
+
+LEAST_PART = 0.25
+"""Part of B that a pathway keeps even if its n must give way (source: assumed, see docs)."""
 LEAST_TOUCHES = 1.001
 """N at or below 1 has no geometric distribution with a spread."""
 
@@ -24,6 +29,14 @@ class Steps(NamedTuple):
 
     f1: float
     mu: float
+
+
+class Left(NamedTuple):
+    """What steps 1 and 2 leave: fraction of touches, mean and cv of touches per connection."""
+
+    r: float
+    n: float
+    cv: float
 
 
 def _f1(p: float, q: float) -> float:
@@ -103,3 +116,85 @@ def predicted_mean(law: str, touches: float) -> float:
     if law == "proportional":
         return 1.5 * touches
     return min(max(6.0 * math.sqrt(max(touches - 1.0, 0.0)) - 1.0, 1.0), 25.0)
+
+
+def what_is_left(counts: np.ndarray, steps: Steps) -> Left:
+    """Applies steps 1 and 2 to pairs with given numbers of touches, in expectation.
+
+    Args:
+        counts: int64 [k]. Pairs with 0, 1, 2, ... touches.
+        steps: The steps.
+    """
+    pairs, first, second = expected_left(counts, *steps)
+    whole = float(counts @ np.arange(len(counts)))
+    if pairs <= 0.0 or whole <= 0.0:
+        return Left(0.0, 0.0, 0.0)
+    n = first / pairs
+    return Left(first / whole, n, math.sqrt(max(second / pairs - n * n, 0.0)) / n)
+
+
+def give_way(counts: np.ndarray, steps: Steps, n: float, reduction: float) -> Steps:
+    """Weakens steps that leave fewer touches than B asks for.
+
+    A mean that is wanted stays as long as it can: f1 rises and the threshold follows it, which gives
+    up c. If all touches pass step 1 and connections of that mean are still too rare, the threshold
+    falls until ``LEAST_PART`` of B is left, which gives up n. Without a mean the threshold falls
+    until B is left.
+
+    Args:
+        counts: As in ``what_is_left``.
+        steps: What the formulas gave.
+        n: Mean synapses per connection, NaN if none is wanted.
+        reduction: B.
+    """
+    if math.isnan(n):
+        return _lower_threshold(counts, steps, reduction)
+    most = _most_thinned(counts, n)
+    if what_is_left(counts, loose := _with_mean(counts, most, n)).r >= reduction:
+
+        def excess(f1: float) -> float:
+            return what_is_left(counts, _with_mean(counts, f1, n)).r - reduction
+
+        low = min(max(steps.f1, 1e-3), most)
+        if excess(low) >= 0.0:
+            return _with_mean(counts, low, n)
+        return _with_mean(counts, brentq(excess, low, most, xtol=1e-6), n)
+    return _lower_threshold(counts, loose, LEAST_PART * reduction)
+
+
+def _most_thinned(counts: np.ndarray, n: float) -> float:
+    """The highest f1 with which connections without a threshold have a mean of at most ``n``."""
+
+    def excess(f1: float) -> float:
+        return what_is_left(counts, Steps(f1, 0.0)).n - n
+
+    if excess(1.0) <= 0.0:
+        return 1.0
+    return brentq(excess, 1e-4, 1.0, xtol=1e-6) if excess(1e-4) < 0.0 else 1e-4
+
+
+def _with_mean(counts: np.ndarray, f1: float, n: float) -> Steps:
+    """The threshold that brings the mean of what is left to ``n``, as far as thresholds can."""
+
+    def excess(mu: float) -> float:
+        return what_is_left(counts, Steps(f1, mu)).n - n
+
+    top = 2.0 * n
+    if excess(1e-3) >= 0.0:
+        return Steps(f1, 0.0)
+    if excess(top) <= 0.0:
+        return Steps(f1, top)
+    return Steps(f1, brentq(excess, 1e-3, top, xtol=1e-6))
+
+
+def _lower_threshold(counts: np.ndarray, steps: Steps, wanted: float) -> Steps:
+    """Lowers the threshold until ``wanted`` of the touches is left; then f1 follows."""
+
+    def excess(mu: float) -> float:
+        return what_is_left(counts, Steps(steps.f1, mu)).r - wanted
+
+    if excess(steps.mu) >= 0.0:
+        return steps
+    if excess(1e-3) <= 0.0:
+        return Steps(min(max(steps.f1, wanted), 1.0), 0.0)
+    return Steps(steps.f1, brentq(excess, 1e-3, steps.mu, xtol=1e-6))
