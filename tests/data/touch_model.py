@@ -85,7 +85,7 @@ def make_touching(
         known = dict.fromkeys(row["pre"] for row in csv.DictReader(handle))
     lines = ["name,m_type,axon_length,dendrite_length", *(f"x_{name},{name},1,1" for name in known)]
     (paths.components / "morphologies.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    mtype = np.array(list(TYPES))[rng.choice(4, cells, p=[0.6, 0.2, 0.1, 0.1])]
+    mtype = np.array(list(TYPES))[np.array([0, 0, 2, 1, 0, 2, 0, 1, 0, 3])[np.arange(cells) % 10]]
     angle = rng.uniform(0, 2 * np.pi, cells)
     columns = dict(zip("xyz", rng.uniform(0, 70, (3, cells)), strict=True)) | {
         "orientation_w": np.cos(angle / 2), "orientation_x": np.zeros(cells),
