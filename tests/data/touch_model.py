@@ -59,7 +59,9 @@ def stick_cell(rng: np.random.Generator, apical: bool) -> str:
     for kind, forks in trees:
         heading = rng.normal(size=3)
         heading /= np.linalg.norm(heading)
-        rows.append(f"{len(rows) + 1} {kind} " + " ".join(f"{x:.4f}" for x in 4 * heading) + " 0.5 1")
+        rows.append(
+            f"{len(rows) + 1} {kind} " + " ".join(f"{x:.4f}" for x in 4 * heading) + " 0.5 1"
+        )
         grow(kind, len(rows), 4 * heading, heading, forks)
     return "\n".join(rows) + "\n"
 

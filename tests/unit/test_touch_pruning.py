@@ -46,7 +46,8 @@ def naive(touches, f1, mu, active):
     """The three steps, connection by connection, in plain Python."""
     fates = {}
     for index, touch in enumerate(touches):
-        u = uniforms_array(KEY, touch["pre"], touch["post"], KEEP_TOUCH, touch["order"])[0]
+        both = uniforms_array(KEY, touch["pre"], touch["post"], KEEP_TOUCH, touch["order"] // 2)
+        u = both[touch["order"] % 2]
         fates[index] = KEPT if float(u) < f1 else GENERAL
     for pair in {(int(t["pre"]), int(t["post"])) for t in touches}:
         mine = [i for i, t in enumerate(touches) if (t["pre"], t["post"]) == pair]

@@ -166,8 +166,10 @@ def test_a_calibrated_table_gives_the_same_edges(built, tmp_path):
     resolved, paths = make_touching(tmp_path)
     table = built[1].analysis("touches_local_calibration").read_bytes()
     (tmp_path / "tables" / "pathways.csv").write_bytes(table)
-    text = (tmp_path / "model.yaml").read_text().replace(
-        "      sample: 8", "      sample: 8\n      pathways: tables/pathways.csv"
+    text = (
+        (tmp_path / "model.yaml")
+        .read_text()
+        .replace("      sample: 8", "      sample: 8\n      pathways: tables/pathways.csv")
     )
     (tmp_path / "model.yaml").write_text(text)
     resolved = load_model(str(tmp_path / "model.yaml"))
@@ -197,9 +199,10 @@ def test_analysis_tables_add_up(built, found):
     places = made[[f"on_{name}" for name in ("soma", "initial_segment", "basal", "apical")]]
     assert places.sum(axis=1).to_numpy() == pytest.approx(1.0)
     at = depth["depth_low"].searchsorted(-edges["afferent_center_y"].to_numpy(), side="right") - 1
-    assert np.bincount(at, minlength=len(depth)).tolist() == (
-        depth["excitatory"] + depth["inhibitory"]
-    ).tolist()
+    assert (
+        np.bincount(at, minlength=len(depth)).tolist()
+        == (depth["excitatory"] + depth["inhibitory"]).tolist()
+    )
 
 
 def test_why_agrees_with_the_file(built):

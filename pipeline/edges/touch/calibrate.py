@@ -114,5 +114,3 @@ def summary_lines(scene: Scene, measured: Measured, found: Pathways) -> list[str
         pair = f"{scene.cells.mtypes[i]} > {scene.cells.mtypes[j]}"
         lines.append(f"  {pair:<24} N {found.N[i, j]:6.2f}  {found.status[i, j]}")
     return lines
-
-

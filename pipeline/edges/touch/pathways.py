@@ -252,7 +252,9 @@ def solve_pathways(
         share = touches[pre] if touches[pre].sum() else np.ones(m)
         raised = 1.0
         for _ in range(_ROUNDS if config.reduction == "density" else 1):
-            out.B[pre] = np.where(free[pre], np.minimum(reduction[pre] * raised, 1.0), reduction[pre])
+            out.B[pre] = np.where(
+                free[pre], np.minimum(reduction[pre] * raised, 1.0), reduction[pre]
+            )
             for post in range(m):
                 _solve(out, measured, rules, config, pre, post)
             wanted, got = (share * free[pre] * x[pre] for x in (reduction, out.kept))
@@ -268,7 +270,9 @@ def _counts(out: Pathways, measured: Measured, config: Pruning, pre: int, post: 
         return measured.counts[pre, post]
     p = 1.0 / out.N[pre, post]
     k = np.arange(1, min(int(20 * out.N[pre, post]) + 10, 2000))
-    return np.concatenate(([0], np.rint(_GEOMETRIC_PAIRS * p * (1 - p) ** (k - 1)))).astype(np.int64)
+    return np.concatenate(([0], np.rint(_GEOMETRIC_PAIRS * p * (1 - p) ** (k - 1)))).astype(
+        np.int64
+    )
 
 
 def _steps(out: Pathways, rules: PathwayRules, pre: int, post: int) -> tuple[Steps, float]:

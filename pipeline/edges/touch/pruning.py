@@ -40,6 +40,11 @@ def survival(k, mu):
     return 1.0 / (1.0 + math.exp(min(-16.0 / mu * (k - mu), 700.0)))
 
 
+def touch_draw(key: np.ndarray, pre: int, post: int, order: int) -> float:
+    """The number that step 1 compares with f1: touches 2 i and 2 i + 1 share one evaluation."""
+    return uniforms(key, pre, post, KEEP_TOUCH, order // 2)[order % 2]
+
+
 def connection_starts(pre: np.ndarray, post: np.ndarray) -> np.ndarray:
     """Where the connections of touches sorted by (pre, post) begin, and the end: int64 [c + 1]."""
     if not len(pre):
@@ -56,8 +61,13 @@ def _reasons(pre, post, order, starts, mtype, f1, mu, active, key):
         i, j = pre[low], post[low]
         a, b = mtype[i], mtype[j]
         left = 0
+        u, v, drawn = 0.0, 0.0, -1
         for t in range(low, high):
-            stays = uniforms(key, i, j, KEEP_TOUCH, order[t])[0] < f1[a, b]
+            # One evaluation serves two touches.
+            if drawn != order[t] // 2:
+                drawn = order[t] // 2
+                u, v = uniforms(key, i, j, KEEP_TOUCH, drawn)
+            stays = (v if order[t] % 2 else u) < f1[a, b]
             reasons[t] = KEPT if stays else GENERAL
             left += stays
         second, third = uniforms(key, i, j, KEEP_CONNECTION, 0)

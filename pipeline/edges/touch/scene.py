@@ -85,9 +85,7 @@ class Scene:
         ids = np.asarray(pre_ids, np.int64)
         if not len(ids):
             return np.empty(0, TOUCH)
-        return detect(
-            self.shapes, self.cells, self.rules, self.index, ids, self.seed, self.threads
-        )
+        return detect(self.shapes, self.cells, self.rules, self.index, ids, self.seed, self.threads)
 
     def chunks(self, pre_ids: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yields (ids, touches) for some cells at a time."""

@@ -97,9 +97,7 @@ def write_analysis(
         write_text(paths.analysis(f"touches_{scene.name}_{kind}"), text)
 
 
-def run_calibration(
-    resolved: Resolved, name: str, paths: CircuitPaths
-) -> tuple[str, list[str]]:
+def run_calibration(resolved: Resolved, name: str, paths: CircuitPaths) -> tuple[str, list[str]]:
     """Calibrates one edge config anew.
 
     Returns:

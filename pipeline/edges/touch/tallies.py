@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
+from numba import njit
 
 from pipeline.edges.touch.arrays import APICAL, AXON, BASAL, SOMA, Cells
 from pipeline.edges.touch.pruning import FEW, GENERAL, KEPT, RESERVE, connection_starts
@@ -17,7 +18,9 @@ DEGREE_BINS = 60
 Tally = dict[str, np.ndarray]
 
 
-def tally_block(touches: np.ndarray, reasons: np.ndarray, cells: Cells, low: int, high: int) -> Tally:
+def tally_block(
+    touches: np.ndarray, reasons: np.ndarray, cells: Cells, low: int, high: int
+) -> Tally:
     """Counts of whole connections of the sources ``low .. high - 1``.
 
     Args:
@@ -34,34 +37,43 @@ def tally_block(touches: np.ndarray, reasons: np.ndarray, cells: Cells, low: int
         out_connections, out_synapses, out_touches [high - low] by source.
     """
     m, n = len(cells.mtypes), high - low
-    starts = connection_starts(touches["pre"], touches["post"])
-    first, sizes = starts[:-1], np.diff(starts)
-    pre = touches["pre"][first].astype(np.int64)
-    kept = np.add.reduceat((reasons == KEPT).astype(np.int64), first) if len(first) else sizes
-    pre_type = cells.mtype[pre].astype(np.int64)
-    path = pre_type * m + cells.mtype[touches["post"][first].astype(np.int64)]
+    pathways = np.zeros((5, m, m), np.int64)
+    dropped, places = np.zeros((m, 4), np.int64), np.zeros((m, 5), np.int64)
+    sources = np.zeros((3, n), np.int64)
+    _count(
+        touches["pre"], touches["post"], touches["post_kind"], reasons, cells.mtype, low,
+        pathways, dropped, places, sources,
+    )  # fmt: skip
+    found = dict(zip(_PATHWAYS, pathways, strict=True)) | dict(zip(_SOURCES, sources, strict=True))
+    return found | {"dropped": dropped[:, [GENERAL, FEW, RESERVE]], "places": places}
 
-    def count(where: np.ndarray, weights: np.ndarray | None, size: int) -> np.ndarray:
-        return np.rint(np.bincount(where, weights, size)).astype(np.int64)
 
-    made = kept > 0
-    pathways = {
-        "pairs_touched": count(path, None, m * m),
-        "touches": count(path, sizes, m * m),
-        "connections": count(path[made], None, m * m),
-        "synapses": count(path, kept, m * m),
-        "synapses2": count(path, kept**2, m * m),
-    }
-    source = cells.mtype[touches["pre"].astype(np.int64)].astype(np.int64)
-    chosen = touches["post_kind"][reasons == KEPT].astype(np.int64)
-    dropped = [count(source[reasons == step], None, m) for step in (GENERAL, FEW, RESERVE)]
-    return {name: values.reshape(m, m) for name, values in pathways.items()} | {
-        "dropped": np.stack(dropped, axis=1),
-        "places": count(source[reasons == KEPT] * 5 + chosen, None, m * 5).reshape(m, 5),
-        "out_connections": count(pre[made] - low, None, n),
-        "out_synapses": count(pre - low, kept, n),
-        "out_touches": count(pre - low, sizes, n),
-    }
+_PATHWAYS = ("pairs_touched", "touches", "connections", "synapses", "synapses2")
+_SOURCES = ("out_connections", "out_synapses", "out_touches")
+
+
+@njit(cache=True)
+def _count(pre, post, kind, reasons, mtype, low, pathways, dropped, places, sources):
+    t = 0
+    while t < len(pre):
+        first, kept = t, 0
+        a, b, source = mtype[pre[t]], mtype[post[t]], pre[t] - low
+        while t < len(pre) and pre[t] == pre[first] and post[t] == post[first]:
+            if reasons[t] == KEPT:
+                kept += 1
+                places[a, kind[t]] += 1
+            else:
+                dropped[a, reasons[t]] += 1
+            t += 1
+        pathways[0, a, b] += 1
+        pathways[1, a, b] += t - first
+        sources[2, source] += t - first
+        if kept:
+            pathways[2, a, b] += 1
+            pathways[3, a, b] += kept
+            pathways[4, a, b] += kept * kept
+            sources[0, source] += 1
+            sources[1, source] += kept
 
 
 def add_tallies(tallies: Iterable[Tally]) -> Tally:
@@ -74,7 +86,9 @@ def add_tallies(tallies: Iterable[Tally]) -> Tally:
                 kinds.append(values)
             else:
                 kinds[0] = kinds[0] + values
-    return {name: np.concatenate(v) if name.startswith("out_") else v[0] for name, v in total.items()}
+    return {
+        name: np.concatenate(v) if name.startswith("out_") else v[0] for name, v in total.items()
+    }
 
 
 class TargetTally:

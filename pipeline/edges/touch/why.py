@@ -16,11 +16,11 @@ from pipeline.edges.touch.pathways import Pathways, read_pathways
 from pipeline.edges.touch.physiology import Synapses, synapse_columns
 from pipeline.edges.touch.pruning import (
     KEEP_CONNECTION,
-    KEEP_TOUCH,
     KEPT,
     REASONS,
     prune,
     survival,
+    touch_draw,
 )
 from pipeline.edges.touch.scene import PLACES, Scene, load_scene
 from pipeline.edges.touch.stage import load_synapses
@@ -250,7 +250,7 @@ def _draw_lines(pair: Explained) -> list[str]:
     at, found, key = _types(pair), pair.pathways, pair.scene.key
     left, lines = 0, ["draws (a touch or connection stays if its number is below the bound)"]
     for index, (touch, reason) in enumerate(zip(pair.touches, pair.reasons, strict=True)):
-        u = uniforms(key, pair.pre, pair.post, KEEP_TOUCH, int(touch["order"]))[0]
+        u = touch_draw(key, pair.pre, pair.post, int(touch["order"]))
         left += u < found.f1[at]
         lines.append(
             f"  touch {index + 1}: step 1 {u:.4f} for {found.f1[at]:.4f}; gap "

@@ -127,7 +127,9 @@ def target_ranges(files: list[Path], cells: int, rows: int) -> np.ndarray:
     counts = np.zeros(cells, np.int64)
     for file in files:
         with h5py.File(file, "r") as handle:
-            counts += np.bincount(handle[_TOUCHES].fields("post")[()].astype(np.int64), minlength=cells)
+            counts += np.bincount(
+                handle[_TOUCHES].fields("post")[()].astype(np.int64), minlength=cells
+            )
     bounds, filled = [0], 0
     for target, count in enumerate(counts.tolist()):
         if filled and filled + count > rows:
