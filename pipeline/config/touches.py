@@ -80,7 +80,8 @@ class Pruning(Strict):
         "density", description="B from the bouton density of each m-type, or from the rules."
     )
     bouton_density: Annotated[float, Field(gt=0, le=10)] = Field(
-        0.2756, description="Boutons per um of axon, for reduction: density."
+        0.2756,
+        description="Boutons per um of axon where there are cells, for reduction: density.",
     )
     synapses_per_bouton: Annotated[float, Field(gt=0, le=10)] = 1.2
     sample: int = Field(

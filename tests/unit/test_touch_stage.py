@@ -310,3 +310,23 @@ def test_missing_morphologies_say_what_to_run(tmp_path):
     (paths.components / "morphologies.csv").unlink()
     with pytest.raises(PipelineError, match="sonatina morphologies"):
         run_edges(resolved, "local", paths)
+
+
+def test_axon_where_there_are_cells(found):
+    """Against a search over hull simplices, segment by segment."""
+    from scipy.spatial import Delaunay
+
+    scene = found[0]
+    position, shapes = scene.cells.position, scene.shapes
+    hull = Delaunay(position[:, [0, 2]])
+    for cell in range(0, len(position), 7):
+        shape = scene.cells.morphology[cell]
+        rows = np.arange(shapes.first[shape], shapes.first[shape + 1])
+        rows = rows[shapes.kind[rows] == AXON]
+        middle = (shapes.start[rows].astype(float) + shapes.end[rows]) / 2
+        middle = middle @ scene.cells.rotation[cell].T.astype(float) + position[cell]
+        y = middle[:, 1]
+        inside = (hull.find_simplex(middle[:, [0, 2]]) >= 0) & (y >= position[:, 1].min())
+        inside &= y <= position[:, 1].max()
+        assert scene.axon_inside[cell] == pytest.approx(shapes.length[rows[inside]].sum(), rel=1e-5)
+    assert (scene.axon_inside < scene.axon).any()

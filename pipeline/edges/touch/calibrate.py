@@ -56,7 +56,7 @@ def measure(scene: Scene) -> Measured:
             np.add.at(counts, (pre, post, sizes), 1)
             bar.update(len(some))
     sampled = np.bincount(mtype[ids], minlength=m)
-    return Measured(counts, sampled, np.bincount(mtype[ids], scene.axon[ids], m))
+    return Measured(counts, sampled, np.bincount(mtype[ids], scene.axon_inside[ids], m))
 
 
 def calibrate(resolved: Resolved, scene: Scene) -> tuple[Pathways, Measured]:

@@ -57,7 +57,7 @@ class Measured:
     Attributes:
         counts: int64 [m, m, k]. Pairs with 0 .. k - 1 touches by pathway (0 is not counted).
         sampled: int64 [m]. Presynaptic cells looked at.
-        axon: float64 [m]. Their axon length, um.
+        axon: float64 [m]. Their axon length where there are cells, um.
     """
 
     counts: np.ndarray

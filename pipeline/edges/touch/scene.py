@@ -99,6 +99,13 @@ class Scene:
         return self._lengths(self.shapes.kind == AXON)[self.cells.morphology]
 
     @cached_property
+    def axon_inside(self) -> np.ndarray:
+        """Axon length of every cell where there are cells: float64 [cells], um."""
+        from pipeline.edges.touch.tissue import axon_inside
+
+        return axon_inside(self.shapes, self.cells, np.arange(len(self.cells)))
+
+    @cached_property
     def dendrite(self) -> np.ndarray:
         """Dendrite length of every cell: float64 [cells], um."""
         return self._lengths(self.shapes.kind > AXON)[self.cells.morphology]

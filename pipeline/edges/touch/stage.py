@@ -85,8 +85,13 @@ def write_analysis(
         "calibration": pathways.frame(scene.cells.mtypes),
         "pathways": pathway_frame(tally, scene.cells),
         "mtypes": mtype_frame(
-            tally, target, scene.cells, scene.axon, scene.config.pruning.synapses_per_bouton
-        ),
+            tally,
+            target,
+            scene.cells,
+            scene.axon,
+            scene.axon_inside,
+            scene.config.pruning.synapses_per_bouton,
+        ),  # fmt: skip
         "depth": target.depth_frame(),
         "degrees": degree_frame(tally, target, scene.cells),
     }

@@ -172,8 +172,9 @@ def pathway_frame(tally: Tally, cells: Cells) -> pd.DataFrame:
 
 
 def mtype_frame(
-    tally: Tally, target: TargetTally, cells: Cells, axon: np.ndarray, synapses_per_bouton: float
-) -> pd.DataFrame:
+    tally: Tally, target: TargetTally, cells: Cells, axon: np.ndarray, inside: np.ndarray,
+    synapses_per_bouton: float,
+) -> pd.DataFrame:  # fmt: skip
     """One row per m-type: densities on the axon, places of synapses made, degrees.
 
     Args:
@@ -181,16 +182,18 @@ def mtype_frame(
         target: Counts by target.
         cells: The cells.
         axon: float64 [cells], um of axon.
+        inside: float64 [cells], um of axon where there are cells; densities are per um of these.
         synapses_per_bouton: What turns synapses into boutons.
     """
     m = len(cells.mtypes)
     sizes = np.bincount(cells.mtype, minlength=m)
     some = np.maximum(sizes, 1)
-    length = np.bincount(cells.mtype, axon, m)
+    length, near = (np.bincount(cells.mtype, values, m) for values in (axon, inside))
     made, touches = tally["synapses"].sum(axis=1), tally["touches"].sum(axis=1)
-    per_um = np.where(length > 0, length, np.nan)
+    per_um = np.where(near > 0, near, np.nan)
     columns = {
         "mtype": np.array(cells.mtypes, object), "cells": sizes, "axon_length": length,
+        "axon_inside": near,
         "touches": touches, "synapses": made, "touches_per_um": touches / per_um,
         "synapses_per_um": made / per_um, "boutons_per_um": made / per_um / synapses_per_bouton,
     }  # fmt: skip
