@@ -330,3 +330,21 @@ def test_axon_where_there_are_cells(found):
         inside &= y <= position[:, 1].max()
         assert scene.axon_inside[cell] == pytest.approx(shapes.length[rows[inside]].sum(), rel=1e-5)
     assert (scene.axon_inside < scene.axon).any()
+
+
+def test_plan_sees_density():
+    """Twice the cells in the same place touch four times as often."""
+    from pipeline.edges.touch.plan import expected_touches
+
+    rng = np.random.default_rng(1)
+    position = rng.uniform(0, 300, (250, 3))
+    twice = np.concatenate([position, rng.uniform(0, 300, (250, 3))])
+    assert expected_touches(twice) == pytest.approx(4 * expected_touches(position), rel=0.1)
+    assert expected_touches(position[:1]) == 0.0
+
+
+def test_plan_of_the_model(built):
+    from pipeline.model_plan import plan_model
+
+    row = plan_model(built[0])["populations"][-1]
+    assert row["name"] == POPULATION and row["edges"] > 0 and row["memory"] > 0
