@@ -29,8 +29,8 @@ class Index(NamedTuple):
     """Target segments in grid order. Arrays of segments have ``LANES`` entries of padding.
 
     Attributes:
-        x0, y0, z0, x1, y1, z1: float32 [n + LANES], ends, um.
-        reach: float32 [n + LANES], radius plus spine length, um.
+        segments: float32 [7, n + LANES], rows x, y, z of the start, of the end, and the reach
+            (radius plus spine length), um.
         cell: uint32 [n + LANES], row of the cell.
         row: uint32 [n + LANES], row in ``Shapes``; with SOMA_FLAG set for somata.
         starts: uint32, first segment of every grid cell, level after level, y fastest, then z.
@@ -39,17 +39,10 @@ class Index(NamedTuple):
         origin: float64 [3], um.
         edge: float64 [levels], um.
         size: float64 [levels], largest size of a segment, um.
-        spine: float32 [m-types], um.
         total: Segments.
     """
 
-    x0: np.ndarray
-    y0: np.ndarray
-    z0: np.ndarray
-    x1: np.ndarray
-    y1: np.ndarray
-    z1: np.ndarray
-    reach: np.ndarray
+    segments: np.ndarray
     cell: np.ndarray
     row: np.ndarray
     starts: np.ndarray
@@ -58,7 +51,6 @@ class Index(NamedTuple):
     origin: np.ndarray
     edge: np.ndarray
     size: np.ndarray
-    spine: np.ndarray
     total: int
 
 
@@ -120,14 +112,14 @@ def build_index(
         del middle, sizes, level
         starts, cell, rank = _sort(owner, int(first_cell[-1]), place)
         del owner
-        f4 = [np.zeros(n + LANES, np.float32) for _ in range(7)]
+        segments = np.zeros((7, n + LANES), np.float32)
         row = np.zeros(n + LANES, np.uint32)
         steps = np.linspace(0, n, 4 * threads + 1).astype(np.int64)
         spans = list(zip(steps[:-1], steps[1:], strict=True))
-        list(pool.map(lambda s: _fill(source, *s, cell, rank, *f4, row), spans))
+        list(pool.map(lambda s: _fill(source, *s, cell, rank, segments, row), spans))
     return Index(
-        *f4, cell, row, starts, first_cell[:-1], counts, low, edges, largest, rules.spine_length, n
-    )  # fmt: skip
+        segments, cell, row, starts, first_cell[:-1], counts, low, edges, largest, n
+    )
 
 
 def _source(shapes: Shapes, cells: Cells, rules: TouchRules) -> _Source:
@@ -230,14 +222,14 @@ def _sort(owner, grid_cells, place):
 
 
 @njit(cache=True, nogil=True)
-def _fill(source, low, high, cells, rank, x0, y0, z0, x1, y1, z1, reach, rows):
+def _fill(source, low, high, cells, rank, segments, rows):
     """Writes the segments low..high of the grid order."""
     for i in range(low, high):
         cell = cells[i]
         turn, shift = source.rotation[cell], source.position[cell]
         row = source.rows[source.first[source.morphology[cell]] + rank[i]]
-        a, b = source.start[row], source.end[row]
-        x0[i], y0[i], z0[i] = to_world(turn, shift, a[0], a[1], a[2])
-        x1[i], y1[i], z1[i] = to_world(turn, shift, b[0], b[1], b[2])
-        reach[i] = source.radius[row] + source.spine[source.mtype[cell]]
+        for end, first in ((source.start, 0), (source.end, 3)):
+            point = to_world(turn, shift, end[row, 0], end[row, 1], end[row, 2])
+            segments[first, i], segments[first + 1, i], segments[first + 2, i] = point
+        segments[6, i] = source.radius[row] + source.spine[source.mtype[cell]]
         rows[i] = np.uint32(row) | (SOMA_FLAG if source.kind[row] == SOMA else np.uint32(0))

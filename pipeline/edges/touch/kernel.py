@@ -21,35 +21,38 @@ import numpy as np
 from numba import njit
 
 LANES = 16
-"""Arrays scanned by ``sift`` are readable this far past their end."""
+"""``sift`` is fastest on multiples of this; arrays it scans are readable so far past their end."""
 
 _PARALLEL = 1e-20
 """Squared sine of the angle below which two axes count as parallel; over 1 mm that is 1e-7 um."""
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz"})
-def sift(x0, y0, z0, x1, y1, z1, reach, axon, flags):
+def sift(segments, low, high, axon, flags, at):
     """Flags target segments that may touch an axon segment; never misses one.
 
     Args:
-        x0, y0, z0, x1, y1, z1, reach: float32 [n], target segments, um.
+        segments: float32 [7, n], rows x, y, z of the start, of the end, and the reach, um.
+        low, high: Columns to test.
         axon: Eight float32: start, unit direction, length, radius plus margin.
-        flags: uint8 [n or more], is set to 1 where the segment may touch, else 0.
+        flags: uint8, from ``at`` on is set to 1 where the segment may touch, else 0.
+        at: Place of the first flag.
     """
     ax, ay, az, dx, dy, dz, length, wide = axon
     zero, one, tiny = np.float32(0), np.float32(1), np.float32(1e-12)
-    for k in range(len(x0)):
-        px, py, pz = x0[k] - ax, y0[k] - ay, z0[k] - az
-        qx, qy, qz = x1[k] - ax, y1[k] - ay, z1[k] - az
+    begin, shift = np.uint64(low), np.uint64(at)
+    for i in range(begin, np.uint64(high)):  # unsigned: no test for negative indices, so it vectorises
+        px, py, pz = segments[0, i] - ax, segments[1, i] - ay, segments[2, i] - az
+        qx, qy, qz = segments[3, i] - ax, segments[4, i] - ay, segments[5, i] - az
         p, q = px * dx + py * dy + pz * dz, qx * dx + qy * dy + qz * dz
         px, py, pz = px - p * dx, py - p * dy, pz - p * dz
         ex, ey, ez = qx - q * dx - px, qy - q * dy - py, qz - q * dz - pz
         t = -(px * ex + py * ey + pz * ez) / (ex * ex + ey * ey + ez * ez + tiny)
         t = min(max(t, zero), one)
         cx, cy, cz = px + t * ex, py + t * ey, pz + t * ez
-        r = reach[k] + wide
+        r = segments[6, i] + wide
         near = cx * cx + cy * cy + cz * cz <= r * r
-        flags[k] = near & (min(p, q) <= length + r) & (max(p, q) >= -r)
+        flags[i - begin + shift] = near & (min(p, q) <= length + r) & (max(p, q) >= -r)
 
 
 @njit(cache=True, inline="always")
@@ -110,6 +113,29 @@ def overlap(px, py, pz, qx, qy, qz, dx, dy, dz, length, reach):
     )  # fmt: skip
     low, high = min(low1, low2, low3), max(high1, high2, high3)
     return max(low, 0.0), min(high, length)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def overlaps(segments, hits, n, x, y, z, dx, dy, dz, length, radius, bounds):
+    """``overlap`` of one axon segment with many target segments; compiles to vector code.
+
+    Args:
+        segments: float32 [7, .], as for ``sift``.
+        hits: uint64 [n or more], columns of ``segments``.
+        n: Number of hits.
+        x, y, z: Start of the axon segment, um.
+        dx, dy, dz, length: As for ``overlap``.
+        radius: r_pre, um.
+        bounds: float64 [2, n or more], is set to low and high.
+    """
+    for k in range(np.uint64(n)):
+        i = hits[k]
+        low, high = overlap(
+            segments[0, i] - x, segments[1, i] - y, segments[2, i] - z,
+            segments[3, i] - x, segments[4, i] - y, segments[5, i] - z,
+            dx, dy, dz, length, radius + segments[6, i],
+        )  # fmt: skip
+        bounds[0, k], bounds[1, k] = low, high
 
 
 @njit(cache=True)

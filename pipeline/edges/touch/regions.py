@@ -18,14 +18,16 @@ import numpy as np
 from numba import njit
 
 from pipeline.edges.rules.random import uniforms
+from pipeline.edges.touch.index import SOMA_FLAG
+from pipeline.edges.touch.kernel import nearest_on
 
 
 @njit(cache=True, nogil=True)
-def group_by_post(posts, n, tally, first, order):
+def group_by_post(ids, n, tally, first, order):
     """Lists overlaps cell by cell.
 
     Args:
-        posts: Target cell of overlaps 0..n.
+        ids: int64 [., 3], target cell of every overlap first.
         n: Overlaps.
         tally: int32 [cells], zeros; zeros again afterwards.
         first: int64 [n + 1 or more], is set to the start of every group in ``order``.
@@ -36,10 +38,10 @@ def group_by_post(posts, n, tally, first, order):
     """
     groups = 0
     for i in range(n):
-        if tally[posts[i]] == 0:
-            order[groups] = posts[i]  # lent for the list of cells
+        if tally[ids[i, 0]] == 0:
+            order[groups] = ids[i, 0]  # lent for the list of cells
             groups += 1
-        tally[posts[i]] += 1
+        tally[ids[i, 0]] += 1
     total = 0
     for g in range(groups):
         first[g] = total
@@ -48,44 +50,44 @@ def group_by_post(posts, n, tally, first, order):
         total += size
     first[groups] = n
     for i in range(n):
-        order[tally[posts[i]]] = i
-        tally[posts[i]] += 1
+        order[tally[ids[i, 0]]] = i
+        tally[ids[i, 0]] += 1
     for i in range(n):
-        tally[posts[i]] = 0
+        tally[ids[i, 0]] = 0
     return groups
 
 
 @njit(cache=True, nogil=True)
-def sort_by_low(order, begin, end, low):
+def sort_by_low(order, begin, end, arcs):
     """Sorts a group by the start of its overlaps (insertion: they come nearly sorted)."""
     for i in range(begin + 1, end):
         item = order[i]
         k = i - 1
-        while k >= begin and low[order[k]] > low[item]:
+        while k >= begin and arcs[order[k], 0] > arcs[item, 0]:
             order[k + 1] = order[k]
             k -= 1
         order[k + 1] = item
 
 
 @njit(cache=True, nogil=True)
-def region_end(order, begin, end, low, high, gap):
+def region_end(order, begin, end, arcs, gap):
     """Index after the region's last overlap, and the region's last arc."""
-    reach = high[order[begin]]
+    reach = arcs[order[begin], 1]
     k = begin + 1
-    while k < end and low[order[k]] - reach <= gap:
-        reach = max(reach, high[order[k]])
+    while k < end and arcs[order[k], 0] - reach <= gap:
+        reach = max(reach, arcs[order[k], 1])
         k += 1
     return k, reach
 
 
 @njit(cache=True, nogil=True)
-def next_place(order, begin, end, low, high, arc):
+def next_place(order, begin, end, arcs, arc):
     """The arc itself where something is in reach, else where the next overlap starts."""
     for k in range(begin, end):
         i = order[k]
-        if low[i] > arc:
-            return np.float64(low[i])
-        if high[i] >= arc:
+        if arcs[i, 0] > arc:
+            return np.float64(arcs[i, 0])
+        if arcs[i, 1] >= arc:
             return arc
     return arc
 
@@ -95,3 +97,42 @@ def bouton(key, pre, post, section, region, index, spacing):
     """Place within the first interval (0..1) and the interval that follows, um."""
     u, v = uniforms(key, pre, post, section + (region << 16), index)
     return u, spacing[0] + (spacing[1] - spacing[0]) * v
+
+
+@njit(cache=True, nogil=True)
+def nearest_target(near, ids, arcs, order, begin, end, arc):
+    """The target with the nearest surface at one place of an axon section.
+
+    Args:
+        near: Index segments and rows, radii of shapes, and start, direction, length, radius and
+            arc of the axon.
+        ids, arcs: Overlaps, see ``search_section``.
+        order: Overlaps begin..end of a region, by their start.
+        arc: The place, within an overlap.
+
+    Returns:
+        Gap between the surfaces, row in shapes, axon segment, place on it, and on the target, um.
+    """
+    segments, rows, target_radius, starts, directions, lengths, radii, axon_arcs = near
+    best, best_row, best_axon, best_place, best_along = np.inf, -1, -1, 0.0, 0.0
+    for item in range(begin, end):
+        o = order[item]
+        if arcs[o, 0] > arc:
+            break
+        if arcs[o, 1] < arc:
+            continue
+        i, k = ids[o, 1], ids[o, 2]
+        row = np.int64(rows[i] & ~SOMA_FLAG)
+        place = min(max(arc - axon_arcs[k], 0.0), lengths[k])
+        distance, along = nearest_on(
+            np.float64(segments[0, i]), np.float64(segments[1, i]), np.float64(segments[2, i]),
+            np.float64(segments[3, i]), np.float64(segments[4, i]), np.float64(segments[5, i]),
+            starts[k, 0] + place * directions[k, 0],
+            starts[k, 1] + place * directions[k, 1],
+            starts[k, 2] + place * directions[k, 2],
+        )  # fmt: skip
+        distance -= radii[k] + np.float64(target_radius[row])
+        tie = distance == best and (row < best_row or (row == best_row and k < best_axon))
+        if distance < best or tie:
+            best, best_row, best_axon, best_place, best_along = distance, row, k, place, along
+    return best, best_row, best_axon, best_place, best_along

@@ -1,0 +1,322 @@
+"""Measures touch detection: time per touch as the circuit grows, and beside other ways.
+
+    python bench/touch.py                  500, 2,000 and 8,000 cells, the bare kernels, brain-indexer
+    python bench/touch.py --sizes 31346    the full column, presynaptic cells sampled (--sample 200)
+    python bench/touch.py --all            every presynaptic cell also at sizes above 2,000
+
+Cells lie uniformly in a hexagonal column (side 231 um, height 2,082 um; 31,346 cells); a smaller
+circuit has a narrower column of the same density of somata. The axons leave a narrow column, so
+touches per cell grow with its width; time per touch should not. Morphologies are the openly licensed
+ones of the data folder (--data, or ../shared/data beside the checkout), simplified to --simplify um,
+or random trees where there are none. brain-indexer (pip install brain-indexer) is asked as its users
+write it: index of all segments, one box query per axon segment, boxes only, no distances. Each
+size runs in a process of its own; times exclude compiling. The load is printed: other work counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+FULL, SIDE, HEIGHT = 31_346, 231.0, 2082.0
+OPEN = ("full_apache2", "full_ccby4")
+SPINE = 2.5
+
+
+def simplified(points: np.ndarray, diameters: np.ndarray, tolerance: float):
+    """Ramer-Douglas-Peucker on the points of one section."""
+    keep, spans = np.zeros(len(points), bool), [(0, len(points) - 1)]
+    keep[[0, -1]] = True
+    while spans and tolerance > 0:
+        low, high = spans.pop()
+        if high - low < 2:
+            continue
+        chord, inner = points[high] - points[low], points[low + 1 : high] - points[low]
+        t = np.clip(inner @ chord / max(chord @ chord, 1e-12), 0, 1)
+        gap = np.linalg.norm(inner - t[:, None] * chord, axis=1)
+        if gap.max() > tolerance:
+            middle = low + 1 + int(gap.argmax())
+            keep[middle] = True
+            spans += [(low, middle), (middle, high)]
+    keep |= tolerance <= 0
+    return points[keep], diameters[keep]
+
+
+def real_morphologies(folder: Path, tolerance: float):
+    """Names, m-types and morphologies of the openly licensed files; soma a sphere, centred."""
+    import morphio
+
+    from pipeline.cells.morphology import Morphology, Section
+
+    morphio.set_maximum_warnings(0)
+    names, types, shapes = [], [], []
+    with open(folder / "catalogue.csv") as handle:
+        rows = [row for row in csv.DictReader(handle) if row["file"].startswith(OPEN)]
+    for row in rows:
+        raw = morphio.Morphology(str(folder / row["file"]))
+        outline = raw.soma.points.astype(np.float64)
+        centre = outline.mean(axis=0)
+        r = max(float(np.linalg.norm(outline - centre, axis=1).mean()), 3.0)
+        ends = np.array([[0.0, -r, 0.0], [0.0, r, 0.0]])
+        sections = [Section(1, -1, ends, np.array([2 * r, 2 * r]))]
+        for section in raw.sections:
+            points = section.points.astype(np.float64) - centre
+            parent = 0 if section.is_root else section.parent.id + 1
+            kept = simplified(points, section.diameters.astype(np.float64), tolerance)
+            sections.append(Section(int(section.type), parent, *kept))
+        names.append(row["file"])
+        types.append(row["m_type"])
+        shapes.append(Morphology(row["file"], tuple(sections)))
+    return names, types, shapes
+
+
+def random_trees(count: int = 20):
+    """Stand-ins: random walks of the lengths of real cells (axon 15 mm, dendrites 8 mm)."""
+    from pipeline.cells.morphology import Morphology, Section
+
+    rng, shapes = np.random.default_rng(3), []
+    ball = Section(1, -1, np.array([[0, -8.0, 0], [0, 8.0, 0]]), np.array([16.0, 16.0]))
+    for number in range(count):
+        sections = [ball]
+        for kind, walks, spread, wide in ((2, 120, 200.0, 0.3), (3, 66, 90.0, 0.8)):
+            for _ in range(walks):
+                start = rng.normal(0, spread, 3)
+                steps = rng.normal(0, 1, 3) + rng.normal(0, 0.7, (18, 3))
+                steps *= 7.0 / np.linalg.norm(steps, axis=1)[:, None]
+                points = start + np.concatenate([[[0, 0, 0]], np.cumsum(steps, axis=0)])
+                sections.append(Section(kind, 0, points, np.full(19, wide)))
+        shapes.append(Morphology(f"tree{number}", tuple(sections)))
+    return [s.name for s in shapes], ["L5_TPC"] * count, shapes
+
+
+def circuit(n: int, data: Path, tolerance: float):
+    """Shapes, placed cells and rules of a column of n cells."""
+    from pipeline.edges.touch.arrays import Cells, TouchRules
+    from pipeline.edges.touch.geometry import join_shapes
+
+    folder = data / "blue-brain/morphologies"
+    real = (folder / "catalogue.csv").is_file()
+    names, types, shapes = real_morphologies(folder, tolerance) if real else random_trees()
+    mtypes = sorted(set(types))
+    exciting = np.array(["PC" in t or t in ("", "unassigned") for t in mtypes])
+    rng, side = np.random.default_rng(1), SIDE * np.sqrt(n / FULL)
+    places = np.empty((0, 2))
+    while len(places) < n:
+        xz = rng.uniform(-side, side, (4 * n, 2))
+        inside = np.abs(xz[:, 0]) * np.sqrt(3) + np.abs(xz[:, 1]) <= np.sqrt(3) * side
+        places = np.concatenate([places, xz[inside & (np.abs(xz[:, 1]) <= side * np.sqrt(0.75))]])
+    position = np.column_stack([places[:n, 0], -HEIGHT * rng.random(n), places[:n, 1]])
+    angle, turn = 2 * np.pi * rng.random(n), np.zeros((n, 3, 3), np.float32)
+    turn[:, 0, 0] = turn[:, 2, 2] = np.cos(angle)
+    turn[:, 0, 2], turn[:, 1, 1], turn[:, 2, 0] = np.sin(angle), 1, -np.sin(angle)
+    chosen = rng.integers(0, len(shapes), n).astype(np.int32)
+    mtype = np.array([mtypes.index(t) for t in types], np.int16)[chosen]
+    inhibitory = (~exciting[mtype]).astype(np.uint8)
+    cells = Cells(chosen, position, turn, mtype, np.zeros(n, np.int16), inhibitory, tuple(mtypes))
+    soma = np.where(exciting[:, None], np.where(exciting[None], 0, 2), 2)
+    allowed = (1 + soma).astype(np.uint8)
+    rules = TouchRules(np.full(len(mtypes), SPINE, np.float32), allowed)
+    return join_shapes(names, shapes), cells, rules, real
+
+
+def column(args) -> dict:
+    """Index and touches of one circuit, in blocks of cells as the pipeline asks for them."""
+    from pipeline.edges.touch.detect import detect
+    from pipeline.edges.touch.index import build_index
+
+    shapes, cells, rules, real = circuit(args.n, args.data, args.simplify)
+    options = {"base": args.base, "edge": args.edge} if args.edge else {"base": args.base}
+    first = cells_subset(cells, 20)
+    small = build_index(shapes, first, rules, args.threads, **options)
+    detect(shapes, first, rules, small, range(20), 1, args.threads)  # compile
+    start = time.perf_counter()
+    index = build_index(shapes, cells, rules, args.threads, **options)
+    built = time.perf_counter() - start
+    rng = np.random.default_rng(2)
+    whole = args.all or args.n <= 2_000
+    pre = np.arange(args.n) if whole else np.sort(rng.permutation(args.n)[: args.sample])
+    axon = np.bincount(np.repeat(np.arange(len(shapes.names)), np.diff(shapes.first)),
+                       weights=shapes.kind == 2)  # fmt: skip
+    length = np.bincount(np.repeat(np.arange(len(shapes.names)), np.diff(shapes.first)),
+                         weights=np.where(shapes.kind == 2, shapes.length, 0))  # fmt: skip
+    start, touches, pairs = time.perf_counter(), 0, 0
+    for block in np.array_split(pre, max(1, len(pre) // 200)):
+        found = detect(shapes, cells, rules, index, block, 1, args.threads)
+        touches += len(found)
+        pairs += int((found["order"] == 0).sum())
+    took = time.perf_counter() - start
+    segments = axon[cells.morphology[pre]].sum()
+    return {
+        "cells": args.n, "pre": len(pre), "real": real, "targets": int(index.total),
+        "build": built, "detect": took, "touches": touches, "pairs": pairs,
+        "axon_segments": int(segments),
+        "axon_mm": float(length[cells.morphology[pre]].sum() / 1e3),
+        "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10,
+        "projected": built + took * args.n / len(pre), "grid": len(index.starts),
+    }  # fmt: skip
+
+
+def cells_subset(cells, n: int):
+    """The first cells, for compiling."""
+    from dataclasses import fields, replace
+
+    names = [f.name for f in fields(cells) if isinstance(getattr(cells, f.name), np.ndarray)]
+    return replace(cells, **{name: getattr(cells, name)[:n] for name in names})
+
+
+def bare(args) -> dict:
+    """The kernels in a loop over arrays in cache, one thread: what no index can beat."""
+    from numba import njit
+
+    from pipeline.edges.touch.kernel import overlap, sift
+
+    rng, n, repeats = np.random.default_rng(0), 1024, 20_000
+    ends = [rng.uniform(-12, 12, n).astype(np.float32) for _ in range(3)]
+    ends += [(e + rng.normal(0, 3, n)).astype(np.float32) for e in ends]
+    reach, flags = np.full(n, 3.0, np.float32), np.zeros(n, np.uint8)
+    axon = tuple(np.float32(v) for v in (0, 0, 0, 0.6, 0.8, 0, 7, 0.2))
+
+    @njit
+    def sifts(times):
+        for _ in range(times):
+            sift(*ends_, reach, axon, flags)
+
+    @njit
+    def overlaps(times):
+        total = 0.0
+        x0, y0, z0, x1, y1, z1 = ends_
+        for _ in range(times):
+            for k in range(n):
+                low, high = overlap(x0[k], y0[k], z0[k], x1[k], y1[k], z1[k], 0.6, 0.8, 0.0, 7.0, 3.2)
+                total += high - low if high >= low else 0.0
+        return total
+
+    ends_ = tuple(ends)
+    rates = {}
+    for name, loop, times in (("sift", sifts, repeats), ("overlap", overlaps, repeats // 20)):
+        loop(1)
+        start = time.perf_counter()
+        loop(times)
+        rates[name] = n * times / (time.perf_counter() - start)
+    return rates
+
+
+def peer(args) -> dict:
+    """brain-indexer: all target segments in one index, one box query per axon segment."""
+    from brain_indexer import core
+
+    from pipeline.edges.touch.index import SOMA_FLAG, build_index
+
+    shapes, cells, rules, _ = circuit(args.n, args.data, args.simplify)
+    index = build_index(shapes, cells, rules, args.threads)
+    n = index.total
+    row, gid = index.row[:n] & ~SOMA_FLAG, index.cell[:n].astype(np.uint64)
+    begin = np.stack([index.x0[:n], index.y0[:n], index.z0[:n]], axis=1)
+    end = np.stack([index.x1[:n], index.y1[:n], index.z1[:n]], axis=1)
+    order = np.lexsort((row, gid))
+    tree = core.MorphIndex()
+    start = time.perf_counter()
+    add_all(tree, gid[order], shapes, row[order], begin[order], end[order])
+    built = time.perf_counter() - start
+    rng, hits, asked, start = np.random.default_rng(2), 0, 0, time.perf_counter()
+    for pre in rng.permutation(args.n)[: args.sample]:
+        low, high = shapes.first[cells.morphology[pre]], shapes.first[cells.morphology[pre] + 1]
+        axon = np.arange(low, high)[shapes.kind[low:high] == 2]
+        turn, shift = cells.rotation[pre].astype(float), cells.position[pre]
+        a, b = shapes.start[axon] @ turn.T + shift, shapes.end[axon] @ turn.T + shift
+        wide = shapes.radius[axon][:, None] + SPINE
+        corners = np.minimum(a, b) - wide, np.maximum(a, b) + wide
+        for lower, upper in zip(*(c.astype(np.float32) for c in corners), strict=True):
+            found = tree._find_intersecting_box_np(lower, upper, geometry="bounding_box")
+            hits += len(found["gid"])
+            asked += 1
+        if time.perf_counter() - start > 60:
+            break
+    took = time.perf_counter() - start
+    return {"elements": n, "build": built, "queries": asked, "hits": hits, "seconds": took}
+
+
+def add_all(tree, gid, shapes, row, begin, end) -> None:
+    """Adds every cell's sections to the index."""
+    section = shapes.section[row]
+    cuts = np.flatnonzero((np.diff(gid) != 0) | (np.diff(section) != 0)) + 1
+    edges = np.concatenate([[0], cuts, [len(gid)]])
+    for low, high in zip(edges[:-1], edges[1:], strict=True):
+        radius = shapes.radius[row[low:high]]
+        if section[low] == 0:
+            tree._add_soma(int(gid[low]), begin[low], float(radius[0]))
+            continue
+        points = np.concatenate([begin[low:high], end[high - 1 : high]])
+        wide = np.concatenate([radius, radius[-1:]])
+        tree._add_branch(int(gid[low]), int(section[low]), points, wide)
+
+
+def child(kind: str, args, n: int = 0) -> dict | None:
+    """Runs one measurement in a process of its own."""
+    command = [sys.executable, __file__, "--child", kind, "--n", str(n)]
+    for name in ("data", "simplify", "threads", "sample", "base", "edge"):
+        if getattr(args, name) is not None:
+            command += [f"--{name}", str(getattr(args, name))]
+    command += ["--all"] * args.all
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        print(f"{kind} {n}: failed\n{done.stderr[-800:]}")
+        return None
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def main() -> None:
+    beside = Path(__file__).resolve().parents[2] / "shared/data"
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sizes", type=int, nargs="+", default=[500, 2_000, 8_000])
+    parser.add_argument("--only", nargs="+", default=["ours", "bare", "peer"])
+    parser.add_argument("--data", type=Path, default=beside)
+    parser.add_argument("--simplify", type=float, default=0.2, help="um; 0 keeps all points")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--sample", type=int, default=200, help="presynaptic cells of large sizes")
+    parser.add_argument("--all", action="store_true")
+    parser.add_argument("--base", type=float)
+    parser.add_argument("--edge", type=float)
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    parser.add_argument("--n", type=int, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.child:
+        print(json.dumps({"ours": column, "bare": bare, "peer": peer}[args.child](args)))
+        return
+    print(f"load {os.getloadavg()[0]:.1f}, {args.threads} threads, simplified {args.simplify} um")
+    for n in args.sizes if "ours" in args.only else []:
+        r = child("ours", args, n)
+        if r:
+            print(
+                f"{n:>6} cells: {r['targets'] / 1e6:.1f} M targets, index {r['build']:.1f} s; "
+                f"{r['pre']} axons, {r['axon_segments'] / 1e3:.0f} k segments, {r['axon_mm']:.0f} mm: "
+                f"{r['detect']:.1f} s, {r['touches'] / 1e6:.2f} M touches, "
+                f"{r['touches'] / max(r['pairs'], 1):.1f} per pair; "
+                f"{r['axon_segments'] / r['detect']:,.0f} segments/s, "
+                f"{r['touches'] / r['detect']:,.0f} touches/s, "
+                f"{1e9 * r['detect'] / max(r['touches'], 1):.0f} ns per touch; "
+                f"all cells about {r['projected']:.0f} s; peak {r['peak']:.0f} MiB"
+                + ("" if r["real"] else " (random trees)"),
+                flush=True,
+            )
+    if "bare" in args.only and (r := child("bare", args)):
+        print(f"bare loops, 1 thread: sift {r['sift']:.3g}/s, overlap {r['overlap']:.3g}/s")
+    if "peer" in args.only and (r := child("peer", args, 2_000)):
+        print(
+            f"brain-indexer, 2000 cells: {r['elements'] / 1e6:.1f} M elements, built in "
+            f"{r['build']:.1f} s; {r['queries'] / r['seconds']:,.0f} segments/s, "
+            f"{r['hits'] / max(r['queries'], 1):.1f} hits each (boxes only)"
+        )
+
+
+if __name__ == "__main__":
+    main()
