@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline.config.crosscheck import is_virtual
 from pipeline.config.load import Resolved
-from pipeline.config.rules import RuleEdges
+from pipeline.config.schema import ContactEdges
 from pipeline.config.stages import has_point_cells
 from pipeline.errors import Problem
 from pipeline.runtime import write_json
@@ -19,7 +19,7 @@ from pipeline.sonata.validate import check_circuit, raise_if
 def edge_populations(resolved: Resolved, name: str) -> dict[str, str]:
     """Returns the populations one edge config makes: population name to kind."""
     edges = resolved.model.edges[name]
-    kinds = (CHEMICAL,) if isinstance(edges, RuleEdges) else (CHEMICAL, ELECTRICAL)
+    kinds = (CHEMICAL, ELECTRICAL) if isinstance(edges, ContactEdges) else (CHEMICAL,)
     return {edge_population_name(edges.source, edges.target, kind): kind for kind in kinds}
 
 

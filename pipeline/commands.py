@@ -177,6 +177,46 @@ def edges(options: argparse.Namespace) -> None:
             print(f"{paths.edges(population)}  {count} edges")
 
 
+def calibrate(options: argparse.Namespace) -> None:
+    """Measure touches in a sample of cells and solve the pruning parameters of every pathway."""
+    from pipeline.config.touches import TouchEdges
+    from pipeline.edges.touch.stage import run_calibration
+    from pipeline.runtime import write_text
+
+    resolved, paths = _open_stage(options)
+    edges = resolved.model.edges
+    known = [name for name in edges if isinstance(edges[name], TouchEdges)]
+    for name in _chosen(options.name, known, "edges of kind touches"):
+        text, lines = run_calibration(resolved, name, paths)
+        print("\n".join(lines))
+        written = paths.analysis(f"calibrated_{name}")
+        if options.save:
+            written = resolved.path(edges[name].pruning.pathways or "tables/pathways.csv")
+        write_text(written, text)
+        print(f"wrote {written}")
+
+
+def why(options: argparse.Namespace) -> None:
+    """Explain an edge made from touches: distances, rules, parameters and draws."""
+    from pipeline.config.load import load_model
+    from pipeline.edges.touch.why import circuit_model, touch_config, why_edge, why_pair
+    from pipeline.sonata.layout import CircuitPaths
+
+    if (options.edge is None) == (options.pair is None):
+        raise ConfigError(Problem("EDGE", "give an edge id, or --pair PRE POST", "one of both"))
+    model, variant = circuit_model(options.circuit)
+    folder = options.circuit
+    root = folder.parent if folder.suffix == ".json" else folder
+    resolved = load_model(options.model or model, variant)
+    name = touch_config(resolved, options.name)
+    paths = CircuitPaths(root)
+    if options.pair:
+        lines = why_pair(resolved, name, paths, *options.pair)
+    else:
+        lines = why_edge(resolved, name, paths, options.edge)
+    print("\n".join(lines))
+
+
 def _edges_in_parts(options: argparse.Namespace, resolved, paths, names: list[str]) -> None:
     """Builds one part of a population of rules, or joins its parts."""
     from pipeline.config.rules import RuleEdges

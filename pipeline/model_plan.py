@@ -13,6 +13,7 @@ from pipeline.config.load import Resolved
 from pipeline.config.placement import ImportedNodes, PlacedNodes, PointNodes
 from pipeline.config.rules import RuleEdges
 from pipeline.config.schema import ContactEdges, TableNodes, VirtualNodes
+from pipeline.config.touches import TouchEdges
 from pipeline.model_size import contact_sizes
 from pipeline.nodes.build import read_tables, source_morphology
 from pipeline.nodes.listed import read_imported, read_points
@@ -62,6 +63,8 @@ def plan_model(resolved: Resolved) -> dict[str, object]:
     for name, edges in resolved.model.edges.items():
         if isinstance(edges, RuleEdges):
             rows.append(_rule_row(resolved, name, edges, frames))
+        elif isinstance(edges, TouchEdges):
+            rows.append(_touch_row(resolved, name, edges, frames[edges.source]))
         else:
             rows += _contact_rows(resolved, name, edges, tables)
     rows += [_stimulus_row(resolved, name, frames, rows) for name in resolved.model.stimuli]
@@ -138,6 +141,17 @@ def _rule_row(
     (population,) = edge_populations(resolved, name)
     return _row(
         population, "edges", edges=plan.edges, synapses=plan.synapses,
+        disk=plan.disk, memory=plan.memory, seconds=plan.seconds,
+    )  # fmt: skip
+
+
+def _touch_row(resolved: Resolved, name: str, edges: TouchEdges, frame: pd.DataFrame) -> Row:
+    from pipeline.edges.touch.plan import plan_touches
+
+    plan = plan_touches(edges, frame, resolved.model.seed)
+    (population,) = edge_populations(resolved, name)
+    return _row(
+        population, "edges", edges=plan.synapses, synapses=plan.synapses,
         disk=plan.disk, memory=plan.memory, seconds=plan.seconds,
     )  # fmt: skip
 

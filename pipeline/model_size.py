@@ -14,6 +14,7 @@ from pipeline.config.load import Resolved
 from pipeline.config.placement import PlacedNodes
 from pipeline.config.rules import RuleEdges
 from pipeline.config.schema import ContactEdges
+from pipeline.config.touches import TouchEdges
 from pipeline.edges.connectome import read_connectome
 from pipeline.edges.contacts import contact_count
 from pipeline.nodes.build import read_tables, source_morphology
@@ -80,10 +81,15 @@ def _add_placed(resolved: Resolved, name: str, size: dict[str, int]) -> None:
             size[key] += round(counts[spec.name, spec.region] * float(number))
 
 
-def _netcons(resolved: Resolved, edges: RuleEdges, name: str) -> int:
+def _netcons(resolved: Resolved, edges: RuleEdges | TouchEdges, name: str) -> int:
     nodes = resolved.model.nodes[edges.target]
     if not isinstance(nodes, PlacedNodes) or not nodes.cell_models:
         return 0
+    if isinstance(edges, TouchEdges):
+        from pipeline.edges.touch.plan import plan_touches
+
+        frame = node_frame(resolved, edges.source)
+        return round(plan_touches(edges, frame, resolved.model.seed).synapses)
     from pipeline.edges.rules.stage import plan_population
 
     frames = [

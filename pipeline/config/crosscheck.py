@@ -15,6 +15,7 @@ from pipeline.config.problems import where_is
 from pipeline.config.schema import ContactEdges, Model, TableNodes, VirtualNodes
 from pipeline.config.simulation import FileCurrent, PoissonInput, Simulation, SpikeInput
 from pipeline.config.stimuli import MovieFile
+from pipeline.config.touches import TouchEdges, touch_files
 from pipeline.config.yaml_lines import Document, KeyPath, nearest
 from pipeline.errors import ConfigError, Problem
 
@@ -214,7 +215,9 @@ def _check_edges(check: _Check) -> None:
     for name, edges in check.model.edges.items():
         path: KeyPath = ("edges", name)
         nodes = check.model.nodes.items()
-        if not isinstance(edges, ContactEdges):
+        if isinstance(edges, TouchEdges):
+            _check_touches(check, path, edges)
+        elif not isinstance(edges, ContactEdges):
             # Rules look at attributes and positions only: anything may feed whatever has a membrane.
             check.one_of((*path, "source"), edges.source, [k for k, _ in nodes], "node population")
             cells = [k for k, n in nodes if not is_virtual(n)]
@@ -230,6 +233,22 @@ def _check_edges(check: _Check) -> None:
             if folder:
                 known = [p.stem for p in folder.glob("*.csv")]
                 check.one_of((*path, "connectome"), edges.connectome, known, "connectome")
+
+
+def _check_touches(check: _Check, path: KeyPath, edges: TouchEdges) -> None:
+    """Checks population, files and headers; what the tables say is checked by the stage."""
+    cells = PlacedNodes | ImportedNodes
+    placed = [k for k, n in check.model.nodes.items() if isinstance(n, cells) and not is_virtual(n)]
+    check.one_of((*path, "source"), edges.source, placed, "population of placed cells")
+    for key, name, columns in touch_files(edges):
+        if table := check.file((*path, *key), name):
+            with open(table, newline="", encoding="utf-8", errors="replace") as handle:
+                header = next(csv.reader(handle), [])
+            missing = [column for column in columns if column not in header]
+            if missing:
+                message = f"columns {', '.join(missing)} are missing"
+                expected = f"expected {', '.join(columns)}"
+                check.problems.append(Problem(f"{table}:1", message, expected))
 
 
 def _check_stimuli(check: _Check) -> None:

@@ -10,6 +10,7 @@ import pandas as pd
 from pipeline.config.load import Resolved
 from pipeline.config.quantity import Strict
 from pipeline.config.rules import GaussianFactor, PairTable, RuleEdges
+from pipeline.config.touches import TouchEdges
 from pipeline.config.yaml_lines import KeyPath
 
 DEFAULT_RADIUS = 75.0
@@ -19,6 +20,7 @@ RADII = 6
 """Distance profiles end at this many radii."""
 PLAIN = "cell_type"
 PLAN_TABLES = ("", "_profile", "_synapses")
+TOUCH_TABLES = ("calibration", "pathways", "mtypes", "depth", "degrees")
 
 
 def pair_tables(value: object, path: KeyPath = ()) -> Iterator[tuple[PairTable, KeyPath]]:
@@ -96,6 +98,9 @@ def lateral_points(nodes: pd.DataFrame, depth_axis: str) -> np.ndarray | None:
 
 def plan_tables(resolved: Resolved, name: str) -> list[str]:
     """Analysis tables that the edges stage writes beside the edges of one config."""
-    if not isinstance(resolved.model.edges[name], RuleEdges):
+    edges = resolved.model.edges[name]
+    if isinstance(edges, TouchEdges):
+        return [f"touches_{name}_{tail}" for tail in TOUCH_TABLES]
+    if not isinstance(edges, RuleEdges):
         return []
     return [f"plan_{name}{tail}" for tail in PLAN_TABLES]

@@ -33,6 +33,7 @@ from pipeline.config.responses import Responses
 from pipeline.config.rules import RuleEdges
 from pipeline.config.simulation import Simulation
 from pipeline.config.stimuli import Stimulus
+from pipeline.config.touches import TouchEdges
 from pipeline.config.tuning import Tuning
 
 
@@ -257,7 +258,7 @@ class ContactEdges(Strict):
     electrical: Electrical
 
 
-Edges = Annotated[ContactEdges | RuleEdges, Field(discriminator="kind")]
+Edges = Annotated[ContactEdges | RuleEdges | TouchEdges, Field(discriminator="kind")]
 
 
 class Correlation(Strict):

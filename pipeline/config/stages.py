@@ -18,6 +18,7 @@ from pipeline.config.rules import RuleEdges
 from pipeline.config.schema import Model, TableNodes
 from pipeline.config.simulation import FileCurrent, SpikeInput
 from pipeline.config.stimuli import MovieFile
+from pipeline.config.touches import TouchEdges, touch_files
 from pipeline.errors import ConfigError, Problem
 
 
@@ -54,6 +55,9 @@ def stage_slice(resolved: Resolved, stage: str, name: str = "") -> dict[str, Any
     if rules and rules["kind"] == "rules":
         # Memory and parts change the way, not the edges.
         free = ("memory", "parts")
+        slices["edges"]["edges"] = {key: v for key, v in rules.items() if key not in free}
+    if rules and rules["kind"] == "touches":
+        free = ("memory", "block")
         slices["edges"]["edges"] = {key: v for key, v in rules.items() if key not in free}
     if slices["simulate"]["simulation"]:
         # Results do not depend on ranks; neither may the decision to run again.
@@ -118,6 +122,8 @@ def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
         if isinstance(edges, RuleEdges):
             files = sorted(_tables_of(resolved.tree["edges"][name]))
             return [resolved.path(file) for file in files]
+        if isinstance(edges, TouchEdges):
+            return [resolved.path(file) for _, file, _ in touch_files(edges)]
         return [resolved.path(edges.connectome_folder) / f"{edges.connectome}.csv"]
     if stage == "stimulus":
         stimulus = model.stimuli[name]

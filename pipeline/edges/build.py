@@ -10,6 +10,7 @@ from pipeline.cells.morphology import Segments, read_morphology, segment_counts,
 from pipeline.config.load import Resolved
 from pipeline.config.rules import RuleEdges
 from pipeline.config.schema import ContactEdges, FixedLength, Receptor
+from pipeline.config.touches import TouchEdges
 from pipeline.edges.connectome import read_connectome
 from pipeline.edges.contacts import (
     CHEMICAL,
@@ -51,6 +52,10 @@ def run_edges(resolved: Resolved, name: str, paths: CircuitPaths) -> dict[str, i
         from pipeline.edges.rules.stage import run_rules
 
         return run_rules(resolved, name, paths)
+    if isinstance(edges, TouchEdges):
+        from pipeline.edges.touch.stage import run_touches
+
+        return run_touches(resolved, name, paths)
     source = read_nodes(paths.nodes(edges.source), edges.source)
     target = read_nodes(paths.nodes(edges.target), edges.target)
     suffix = resolved.model.cells.morphologies.format

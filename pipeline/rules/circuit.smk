@@ -68,6 +68,7 @@ for _name in MODEL.edges:
             stage_files(RESOLVED, "edges", _name),
             [PATHS.nodes(name) for name in MODEL.nodes],
             COMPONENTS[:1],
+            catalogue(_name),
             part_files(_name),
         output:
             [PATHS.edges(name) for name in edge_populations(RESOLVED, _name)],

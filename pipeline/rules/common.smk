@@ -80,6 +80,12 @@ def part_files(name):
     return [PATHS.edges_part(population, index, parts) for index in range(parts)]
 
 
+def catalogue(name):
+    """The morphologies stage's catalogue, which comes last, where edges are made from touches."""
+    touches = MODEL.edges[name].kind == "touches"
+    return [PATHS.components / "morphologies.csv"] if touches else []
+
+
 def merge_flag(name):
     """How the command joins the parts that other jobs have built."""
     return f" --merge {scattered(name)}" if scattered(name) else ""

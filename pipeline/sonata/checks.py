@@ -257,7 +257,7 @@ def _check_unit(name: str, data: h5py.Dataset) -> list[Problem]:
     if found is None or ours is None:
         return []
     text = str(found).replace("µ", "u").replace("μ", "u").strip()
-    if text in (ours, {"um": "micron"}.get(ours)):
+    if text in (ours, {"um": "micron"}.get(ours), *layout.OTHER_UNITS.get(name, ())):
         return []
     if text == "degree" and name in ("x", "y"):
         return []  # places in the visual field, as FilterNet reads them

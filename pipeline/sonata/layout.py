@@ -46,6 +46,9 @@ UNITS: dict[str, str] = {
 }  # fmt: skip
 """Canonical unit of every attribute that has one; ``syn_weight`` is a pure factor."""
 
+OTHER_UNITS = {"conductance": ("nS",)}
+"""Units that files may use instead if they say so: those of neurodamus."""
+
 DTYPES: dict[str, str] = {
     **{name: "float32" for name in UNITS},
     **{f"orientation_{axis}": "float32" for axis in "wxyz"},
