@@ -32,6 +32,8 @@ _CONTACT_RATE = 3000.0
 """Contacts placed per second; measured on the worm."""
 _CELL_RATE = 1e6
 """Point cells placed per second."""
+_DRAWN_RATE, _DRAWN_BYTES = 5e4, 176
+"""Cells per second that draw morphologies, and bytes of what each has besides (measured)."""
 _MORPHOLOGY_RATE = 100.0
 """Morphologies read, moved and written per second."""
 _MEMORY = 250 * 2.0**20
@@ -114,7 +116,10 @@ def _node_row(resolved: Resolved, name: str, frame: pd.DataFrame) -> Row:
         4 if isinstance(kind, pd.CategoricalDtype) else text if kind.kind == "O" else kind.itemsize
         for kind in frame.dtypes
     )
-    disk, seconds = _FILE + cells * width, 1.0 + cells / _CELL_RATE
+    drawn = bool(getattr(nodes, "morphologies", None))
+    width += _DRAWN_BYTES if drawn else 0
+    rate = _DRAWN_RATE if drawn else _CELL_RATE
+    disk, seconds = _FILE + cells * width, 1.0 + cells / rate
     if isinstance(nodes, TableNodes):
         shapes = {source_morphology(resolved, shape) for shape in frame["morphology"]}
         disk += sum(shape.stat().st_size for shape in shapes if shape.is_file())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from pipeline.analysis.placed import analyse_placed
 from pipeline.analysis.structure import Metric
 from pipeline.config.load import Resolved
 from pipeline.config.placement import ImportedNodes, PlacedNodes, PointNodes
@@ -97,16 +98,23 @@ def analyse_populations(
     """Counts and places of every plain population.
 
     Returns:
-        Table name to table (``populations``, ``places_<population>``; none without plain
-        populations), and ``nodes.<population>.cells`` and ``nodes.<population>.<attribute>.<value>``.
+        Table name to table (``populations``, ``places_<population>``, and those of
+        ``analyse_placed`` for cells that draw morphologies; none without plain populations), and
+        metrics: ``nodes.<population>.cells``, ``nodes.<population>.<attribute>.<value>`` and those
+        of ``analyse_placed``.
 
     Raises:
         CircuitError: If nodes are missing or damaged.
     """
-    tables, counts = {}, []
+    tables, counts, more = {}, [], []
     for name in plain_populations(resolved):
         nodes = read_typed_nodes(paths.nodes(name), paths.node_types(name), name)
         counts.append(count_cells(name, nodes))
+        if getattr(resolved.model.nodes[name], "morphologies", None):
+            found, metrics = analyse_placed(paths, name, nodes)
+            tables |= found
+            more += metrics
+            continue
         table = places(nodes, class_attribute(resolved, name))
         if len(table):
             tables[f"places_{name}"] = table
@@ -118,4 +126,4 @@ def analyse_populations(
          int(row.cells), "")
         for row in frame.itertuples(index=False)
     ]  # fmt: skip
-    return {"populations": frame, **tables}, metrics
+    return {"populations": frame, **tables}, metrics + more

@@ -6,8 +6,9 @@ import csv
 from pathlib import Path
 
 from pipeline.config.cell_models import model_files
-from pipeline.config.celltypes import resolve_types
+from pipeline.config.celltypes import TypeSpec, resolve_types
 from pipeline.config.placement import ImportedNodes, PlacedNodes, Voxels
+from pipeline.config.placement_rules import read_rules
 from pipeline.config.places import inside
 from pipeline.config.problems import where_is
 from pipeline.config.schema import ContactEdges, Model, TableNodes, VirtualNodes
@@ -149,12 +150,32 @@ def _check_placed(check: _Check, name: str, nodes: PlacedNodes) -> None:
         check.problems += error.problems
         return
     for key in nodes.sets:
-        own = {"cell_type": "name", "region": "region"}.get(key)
-        values = {getattr(s, own) if own else s.labels.get(key, "") for s in specs} - {""}
+        values = _values(specs, key)
         for value in sorted(values & set(check.node_sets)):
             message = f"{key} {value!r} is the name of another node set"
             check.report((*path, "sets"), message, "rename one of them")
         check.node_sets += sorted(values)
+    for key, wanted in nodes.node_sets.items():
+        at = (*path, "node_sets", key)
+        if key in check.node_sets:
+            check.report(at, f"{key!r} is the name of another node set", "rename one of them")
+        for label, value in wanted.items():
+            check.one_of((*at, label), value, sorted(_values(specs, label)), label)
+        check.node_sets.append(key)
+    if nodes.morphologies:
+        rules = check.file((*path, "morphologies", "rules"), nodes.morphologies.rules)
+        by = nodes.morphologies.by
+        try:
+            if rules:
+                read_rules(rules, by, sorted(_values(specs, by)), nodes.layers)
+        except ConfigError as error:
+            check.problems += error.problems
+
+
+def _values(specs: list[TypeSpec], key: str) -> set[str]:
+    """The values of cell type, region or a label over all node types."""
+    own = {"cell_type": "name", "region": "region"}.get(key)
+    return {getattr(s, own) if own else s.labels.get(key, "") for s in specs} - {""}
 
 
 def _check_columns(check: _Check, path: KeyPath, nodes: TableNodes, table: Path) -> None:

@@ -17,6 +17,7 @@ from pipeline.config.quantity import (
     Distance,
     Microns,
     Name,
+    Probability,
     RelativeFile,
     Strict,
     Text,
@@ -149,6 +150,29 @@ class CellType(Strict):
         return self
 
 
+class MorphologyChoice(Strict):
+    """How every soma draws a morphology: by how well each one fits its place (docs/placement.md).
+
+    A morphology of the cell's own type is drawn with a probability that goes with score^alpha and
+    is turned about the pia axis; files are shared by all cells that draw them, never copied.
+    """
+
+    rules: RelativeFile = Field(
+        description="CSV of placement rules: the column of ``by``, kind, neurite, low_layer, "
+        "low_fraction, high_layer, high_fraction; fractions run from 0 (bottom) to 1 (top)."
+    )
+    by: Name = Field("mtype", description="Label of the types; m_type in the table of shapes.")
+    alpha: float = Field(3.0, gt=0, le=20, description="Sharpness of the choice.")
+    overshoot: Microns = Field(
+        30.0, description="A rule of kind below scores 0 when its limit is passed by this much."
+    )
+    most_unfit: Probability = Field(
+        0.7,
+        description="Largest share of cells for which no morphology scores above 0; these take "
+        "the one that comes nearest.",
+    )
+
+
 class PlacedNodes(Strict):
     """Cells placed by geometry: types, regions, properties.
 
@@ -171,6 +195,13 @@ class PlacedNodes(Strict):
         default_factory=list,
         description="cell_type, region or labels: each of their values becomes a node set.",
     )
+    node_sets: dict[Name, dict[Name, Text]] = Field(
+        default_factory=dict,
+        description="Further node sets by name: label to value; none means all cells.",
+    )
+    morphologies: MorphologyChoice | None = Field(
+        None, description="Cells draw their shapes from what the stage morphologies has made."
+    )
     cell_models: dict[Name, CellModel] = Field(
         default_factory=dict, description="Model of the cells by region, or under all."
     )
@@ -183,7 +214,9 @@ class PlacedNodes(Strict):
         "cells of one node type (Billeh et al. 2020).",
     )
     rotation: Literal["none", "random_y"] = Field(
-        "none", description="random_y: rotation_angle_yaxis uniform from 0 to 2 pi."
+        "none",
+        description="random_y: rotation_angle_yaxis uniform from 0 to 2 pi; with morphologies also "
+        "as quaternion, orientation_w to orientation_z.",
     )
     min_distance: Distance = Field(0.0, description="Least distance of two somata.")
     scale: float = Field(1.0, gt=0, le=1, description="Fraction of the cells that is built.")
@@ -191,6 +224,14 @@ class PlacedNodes(Strict):
         None, description="Needed with scale: smaller regions, or the same regions more sparsely."
     )
     at_least: int = Field(0, ge=0, description="Least cells of a type that has so many.")
+    balance: list[Name] = Field(
+        default_factory=list,
+        description="region or labels, coarse to fine: their totals, too, come within one cell of "
+        "their share.",
+    )
+    slab: DepthRange | None = Field(
+        None, description="Only the cells between two depths are built, at their density."
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> PlacedNodes:
@@ -198,6 +239,9 @@ class PlacedNodes(Strict):
             raise ValueError("no cell types: give table or types")
         if self.scale < 1 and self.keep is None:
             raise ValueError(f"scale is {self.scale:g} without keep: say density or volume")
+        if self.balance and self.at_least:
+            raise ValueError("balance and at_least exclude each other: totals could not be kept")
+        _ordered("slab", self.slab)
         for name, pair in self.layers.items():
             _ordered(f"layer {name}", pair)
         regions = [*self.regions, EVERYWHERE]
@@ -207,8 +251,23 @@ class PlacedNodes(Strict):
             raise ValueError("virtual cells have no cell_models")
         known = {"cell_type", "region", *self.labels}
         known |= {label for entry in self.types.values() for label in entry.labels}
-        if wrong := [name for name in self.sets if name not in known]:
-            raise ValueError(f"sets names {', '.join(wrong)}; known: {', '.join(sorted(known))}")
+        named = {
+            "sets": self.sets,
+            "balance": self.balance,
+            "node_sets": [label for rule in self.node_sets.values() for label in rule],
+            "morphologies.by": [self.morphologies.by] if self.morphologies else [],
+        }
+        for key, names in named.items():
+            if wrong := [name for name in names if name not in known]:
+                text = f"{', '.join(wrong)}; known: {', '.join(sorted(known))}"
+                raise ValueError(f"{key} names {text}")
+        if self.morphologies and self.model_type != "biophysical":
+            raise ValueError("cells with morphologies are biophysical: set model_type")
+        if self.morphologies and not self.layers:
+            raise ValueError("placement rules speak of layers: give layers")
+        flat = [n for n, r in self.regions.items() if not isinstance(r, _Deep)]
+        if self.morphologies and flat:
+            raise ValueError(f"cells of region {flat[0]} have no depth to choose morphologies by")
         return self
 
 

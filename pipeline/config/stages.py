@@ -145,7 +145,8 @@ def node_files(nodes: object) -> list[str]:
         return [path for path in (nodes.file, nodes.types) if path]
     if isinstance(nodes, PlacedNodes):
         voxels = [r.file for r in nodes.regions.values() if isinstance(r, Voxels)]
-        return [*([nodes.table] if nodes.table else []), *voxels]
+        rules = [nodes.morphologies.rules] if nodes.morphologies else []
+        return [*([nodes.table] if nodes.table else []), *voxels, *rules]
     return []
 
 
@@ -156,6 +157,11 @@ def has_cell_models(model: Model, kind: str) -> bool:
         for nodes in model.nodes.values()
         for entry in getattr(nodes, "cell_models", {}).values()
     )
+
+
+def drawn_shapes(model: Model) -> list[str]:
+    """Returns the populations whose cells draw what the stage ``morphologies`` has made."""
+    return [name for name, n in model.nodes.items() if getattr(n, "morphologies", None)]
 
 
 def has_point_cells(model: Model) -> bool:

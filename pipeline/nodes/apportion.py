@@ -51,3 +51,47 @@ def _shares(quotas: list[Fraction], total: int) -> list[int]:
     for index in order[: total - sum(counts)]:
         counts[index] += 1
     return counts
+
+
+def apportion_nested(
+    sizes: Sequence[float], groups: Sequence[Sequence[str]], scale: float = 1.0
+) -> list[int]:
+    """Scales numbers of cells so that the totals of nested groups come out right, too.
+
+    From the whole down to the types, each group passes on what it got: every member the whole part
+    of its own share ``scale * size``, then one more to the largest remainders, ties to the earlier
+    one. As the whole parts of the members never exceed what the group has, and their ceilings
+    never fall short of it, every total at every level is its share rounded down or up; the whole is
+    rounded half up.
+
+    Args:
+        sizes: Cells per type before scaling.
+        groups: Names of the groups of each type, coarse to fine; all of one length.
+        scale: Fraction above 0, at most 1.
+
+    Returns:
+        Cells per type.
+    """
+    factor = Fraction(repr(float(scale)))
+    quotas = [Fraction(size) * factor for size in sizes]
+    paths = [(*group, str(index)) for index, group in enumerate(groups)]
+    counts = [0] * len(sizes)
+
+    def share(members: list[int], level: int, total: int) -> None:
+        parts: dict[str, list[int]] = {}
+        for index in members:
+            parts.setdefault(paths[index][level], []).append(index)
+        exact = [sum((quotas[i] for i in part), Fraction(0)) for part in parts.values()]
+        got = [int(quota) for quota in exact]
+        order = sorted(range(len(got)), key=lambda k: (got[k] - exact[k], k))
+        for k in order[: total - sum(got)]:
+            got[k] += 1
+        for part, number in zip(parts.values(), got, strict=True):
+            if level + 1 == len(paths[part[0]]):
+                counts[part[0]] = number
+            else:
+                share(part, level + 1, number)
+
+    if sizes:
+        share(list(range(len(sizes))), 0, int(sum(quotas, Fraction(0)) + Fraction(1, 2)))
+    return counts

@@ -12,7 +12,7 @@ import numpy as np
 from pipeline.config.celltypes import TypeSpec
 from pipeline.config.placement import Box, Cylinder, Hexagon, Nowhere, PlacedNodes, Tiles, Voxels
 from pipeline.errors import ConfigError, Problem
-from pipeline.nodes.apportion import apportion
+from pipeline.nodes.apportion import apportion, apportion_nested
 from pipeline.nodes.quantiles import quantile
 from pipeline.nodes.shapes import (
     BoxShape,
@@ -27,6 +27,8 @@ from pipeline.nodes.streams import TypeStream
 
 log = logging.getLogger(__name__)
 _PER_MM3 = 1e-9
+_NAMED = 12
+"""Types without cells that a warning names."""
 
 
 @dataclass(frozen=True)
@@ -65,13 +67,39 @@ def plan_counts(
         region = nodes.regions[spec.region]
         if spec.count is not None:
             tiles = region.columns * region.rows if isinstance(region, Tiles) else 1
-            sizes.append(spec.count * tiles)
+            sizes.append(spec.count * tiles * _inside(nodes, spec))
         elif isinstance(region, Voxels):
             sizes.append(voxels[spec.region].cells())
         else:
-            shape = _column(region, spec)
+            shape = column_of(nodes, spec)
             sizes.append((spec.density or 0.0) * shape.size() * _PER_MM3)
+    if nodes.balance:
+        groups = [[value_of(spec, name) for name in nodes.balance] for spec in specs]
+        return apportion_nested(sizes, groups, nodes.scale)
     return apportion(sizes, nodes.scale, nodes.at_least)
+
+
+def value_of(spec: TypeSpec, name: str) -> str:
+    """Returns cell type, region or a label of a node type; empty without the label."""
+    own = {"cell_type": spec.name, "region": spec.region}
+    return own.get(name, spec.labels.get(name, ""))
+
+
+def _inside(nodes: PlacedNodes, spec: TypeSpec) -> float:
+    """Which part of a type's depths lies in the slab that is built."""
+    if nodes.slab is None or spec.depth is None:
+        return 1
+    top, bottom = _cut(nodes, spec)
+    return (bottom - top) / (spec.depth[1] - spec.depth[0])
+
+
+def _cut(nodes: PlacedNodes, spec: TypeSpec) -> tuple[float, float]:
+    """The depths of a type within the slab, um."""
+    top, bottom = spec.depth or (0.0, 0.0)
+    if nodes.slab is None:
+        return top, bottom
+    top, bottom = max(top, nodes.slab[0]), min(bottom, nodes.slab[1])
+    return top, max(top, bottom)
 
 
 def place(
@@ -113,12 +141,19 @@ def place(
 def _tell_empty(population: str, specs: Sequence[TypeSpec], counts: Sequence[int]) -> None:
     empty = [spec.name for spec, count in zip(specs, counts, strict=True) if not count]
     if empty:
-        names = ", ".join(empty)
+        more = len(empty) - _NAMED
+        names = ", ".join(empty[:_NAMED]) + (f" and {more} more types" if more > 0 else "")
         log.warning("%s: no cell of %s at this scale (see at_least)", population, names)
 
 
-def _column(region: object, spec: TypeSpec) -> Column:
-    top, bottom = spec.depth or (0.0, 0.0)
+def column_of(nodes: PlacedNodes, spec: TypeSpec) -> Column:
+    """Returns the solid that a node type fills, before it is made smaller by ``scale``.
+
+    Raises:
+        ConfigError: If its region is no solid between two depths.
+    """
+    region = nodes.regions[spec.region]
+    top, bottom = _cut(nodes, spec)
     match region:
         case Cylinder():
             return CylinderShape(top, bottom, tuple(region.centre), region.r_min, region.r_max)
@@ -152,7 +187,7 @@ def _shapes(
             step = (region.width / region.columns, region.height / region.rows)
             shapes.append(TileShape(region.columns, region.rows, step, count))
         else:
-            shape = _column(region, spec)
+            shape = column_of(nodes, spec)
             shapes.append(shape.shrunk(nodes.scale) if shrink else shape)
     kinds = {TileShape if isinstance(s, TileShape) else type(None) if s is None else object
              for s in shapes}  # fmt: skip

@@ -13,7 +13,9 @@ from pipeline.config.load import Resolved
 from pipeline.config.placement import ImportedNodes, PlacedNodes, PointNodes, Voxels
 from pipeline.nodes.listed import read_imported, read_points
 from pipeline.nodes.place import Placement, place, plan_counts
+from pipeline.nodes.placed_table import placed_table
 from pipeline.nodes.point_cells import type_entries, write_point_cells
+from pipeline.nodes.shape_choice import choose_shapes, quaternions
 from pipeline.nodes.shapes import VoxelShape
 from pipeline.nodes.streams import TypeStream
 from pipeline.nodes.voxels import read_voxels
@@ -24,6 +26,7 @@ from pipeline.nodes.whole_cells import (
     whole_entries,
     write_whole_cells,
 )
+from pipeline.runtime import write_text
 from pipeline.sonata.configs import write_types
 from pipeline.sonata.layout import CircuitPaths
 from pipeline.sonata.write import write_nodes
@@ -56,7 +59,8 @@ def population_counts(resolved: Resolved, name: str) -> dict[tuple[str, str], in
 def node_frame(resolved: Resolved, name: str) -> pd.DataFrame:
     """Returns the cells of a placed population without writing them.
 
-    For planning: the same values as the nodes file joined with its types table.
+    For planning: the same values as the nodes file joined with its types table. Of morphologies
+    that are drawn only the rotation is there, as they need not be made yet.
 
     Returns:
         One row per node, indexed by node id.
@@ -66,9 +70,12 @@ def node_frame(resolved: Resolved, name: str) -> pd.DataFrame:
     placement = place(nodes, specs, name, resolved.model.seed, voxels)
     rows, ids = _node_types(resolved, name, placement, whole_cells(resolved, name, specs))
     types = pd.DataFrame(rows).iloc[ids].reset_index(drop=True)
+    found = placement.columns
+    if nodes.morphologies:
+        found = found | quaternions(found.get("rotation_angle_yaxis", np.zeros(len(ids))))
     columns = {
         key: pd.Categorical(values) if values.dtype == object else values
-        for key, values in placement.columns.items()
+        for key, values in found.items()
     }
     return types.drop(columns=[c for c in columns if c in types]).assign(**columns)
 
@@ -90,11 +97,33 @@ def run_placed(resolved: Resolved, name: str, paths: CircuitPaths) -> tuple[int,
     placement = place(nodes, specs, name, resolved.model.seed, voxels)
     units = dict.fromkeys("xy", "degree") if placement.degrees else {}
     units |= {"tuning_angle": "degree", "rotation_angle_yaxis": "radian"}
-    texts = [key for key, values in placement.columns.items() if values.dtype == object]
+    columns, dynamics = placement.columns, None
+    texts = [key for key, values in columns.items() if values.dtype == object]
     rows, ids = _node_types(resolved, name, placement, whole)
-    write_nodes(paths.nodes(name), name, placement.columns, ids, library=texts, units=units)
+    if nodes.morphologies:
+        shapes, table = choose_shapes(resolved, name, placement, paths)
+        columns = columns | shapes | _models(nodes, rows, ids)
+        # SNAP asks for these, and for a folder of e-models, even while there are none.
+        unknown = np.full(len(ids), np.nan, np.float32)
+        dynamics = dict.fromkeys(("holding_current", "threshold_current"), unknown)
+        paths.emodels.mkdir(parents=True, exist_ok=True)
+        written = {"placement": placed_table(nodes, placement), "fit": table}
+        for key, frame in written.items():
+            text = frame.to_csv(index=False, float_format="%.9g", lineterminator="\n")
+            write_text(paths.analysis(f"{key}_{name}"), text)
+    write_nodes(
+        paths.nodes(name), name, columns, ids, dynamics=dynamics, library=texts, units=units
+    )
     write_types(paths.node_types(name), rows)
     return len(ids), _placed_sets(nodes, name, placement)
+
+
+def _models(
+    nodes: PlacedNodes, rows: list[dict[str, object]], ids: np.ndarray
+) -> dict[str, np.ndarray]:
+    """What SNAP wants to see of the types in the nodes themselves, as plain text for BMTK."""
+    names = ("model_type", "model_template") if nodes.model_template else ("model_type",)
+    return {name: np.array([row[name] for row in rows], object)[ids] for name in names}
 
 
 def _node_types(
@@ -134,6 +163,7 @@ def _type_row(nodes: PlacedNodes, index: int, spec: TypeSpec) -> dict[str, objec
 
 def _placed_sets(nodes: PlacedNodes, name: str, placement: Placement) -> Sets:
     sets: Sets = {name: {"population": name}}
+    sets |= {key: {"population": name, **rule} for key, rule in nodes.node_sets.items()}
     for key in nodes.sets:
         for value in np.unique(placement.columns[key].astype(str)):
             if value:

@@ -15,6 +15,7 @@ from pipeline.config.yaml_lines import dotted
 from pipeline.report import provenance
 from pipeline.report.activity import layer_rows, response_figures, response_rows, source_rows
 from pipeline.report.anatomy import viewer_data
+from pipeline.report.column import column_figures
 from pipeline.report.figures import Tables, activity_figures, circuit_figures, clamp_figures
 from pipeline.report.rules import (
     population_rows,
@@ -84,7 +85,7 @@ def page_content(resolved: Resolved, paths: CircuitPaths, origin: dict[str, Any]
         "verdicts": verdicts.astype(object).where(verdicts.notna(), None).to_dict("records"),
         "counts": {name: n for name, n in counts(verdicts).items() if n},
         "types": _types(tables) or type_rows(tables),
-        "circuit": [*circuit_figures(tables), *rule_figures(tables)],
+        "circuit": [*circuit_figures(tables), *column_figures(tables), *rule_figures(tables)],
         "populations": population_rows(tables),
         "rule_counts": rule_counts(tables),
         "viewer": _viewer(tables),

@@ -145,14 +145,20 @@ def population_rows(tables: Tables) -> list[dict[str, Any]]:
     rows = []
     for name, frame in table.groupby("population", sort=False) if len(table) else ():
         whole = frame[frame["attribute"].isna()].iloc[0]
-        kinds = next((a for a in _TYPE_ATTRIBUTES if (frame["attribute"] == a).any()), None)
         nodes = tables.resolved.model.nodes[name]
+        kinds = next((a for a in _type_names(nodes) if (frame["attribute"] == a).any()), None)
         rows.append({
             "name": name, "kind": getattr(nodes, "model_type", "virtual").replace("_", " "),
             "cells": float(whole["cells"]),
             "types": int((frame["attribute"] == kinds).sum()) if kinds else None,
         })  # fmt: skip
     return rows
+
+
+def _type_names(nodes: object) -> tuple[str, ...]:
+    """Attributes that may hold the type of a cell, the best first."""
+    choice = getattr(nodes, "morphologies", None)
+    return (choice.by, *_TYPE_ATTRIBUTES) if choice else _TYPE_ATTRIBUTES
 
 
 def type_rows(tables: Tables) -> list[dict[str, Any]]:
@@ -162,7 +168,7 @@ def type_rows(tables: Tables) -> list[dict[str, Any]]:
         return []
     for name, nodes in tables.resolved.model.nodes.items():
         frame = table[table["population"] == name]
-        kinds = next((a for a in _TYPE_ATTRIBUTES if (frame["attribute"] == a).any()), None)
+        kinds = next((a for a in _type_names(nodes) if (frame["attribute"] == a).any()), None)
         if kinds is None or getattr(nodes, "model_type", "virtual") == "virtual":
             continue
         rows = frame[frame["attribute"] == kinds]

@@ -3,10 +3,12 @@ rule nodes:
     input:
         YAML,
         stage_files(RESOLVED, "nodes"),
+        [PATHS.morphology_table] if DRAWN else [],
     output:
         [PATHS.nodes(name) for name in MODEL.nodes],
         [PATHS.node_types(name) for name in MODEL.nodes],
         PATHS.node_sets,
+        [PATHS.analysis(f"{kind}_{name}") for name in DRAWN for kind in PLACED_TABLES],
         [directory(folder) for folder in COMPONENTS + POINT_CELLS],
     log:
         PATHS.log("nodes"),

@@ -7,6 +7,7 @@ from pathlib import Path
 from pipeline.config.load import load_model
 from pipeline.config.rule_labels import plan_tables
 from pipeline.config.stages import (
+    drawn_shapes,
     has_cell_models,
     has_point_cells,
     stage_files,
@@ -33,6 +34,7 @@ POPULATIONS = [
 WHOLE = MODEL.cells or has_cell_models(MODEL, "biophysical")
 COMPONENTS = [PATHS.morphologies, PATHS.emodels] if WHOLE else []
 POINT_CELLS = [PATHS.point_neurons] if has_point_cells(MODEL) else []
+DRAWN, PLACED_TABLES = drawn_shapes(MODEL), ("placement", "fit")
 YAML = ancient(RESOLVED.files)
 # Shell commands name the model by environment, so that the same stage reached by another path or
 # another Python is still the same stage.

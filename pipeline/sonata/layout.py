@@ -123,6 +123,10 @@ class CircuitPaths:
         return self.components / "morphologies"
 
     @property
+    def morphology_table(self) -> Path:
+        return self.components / "morphologies.csv"
+
+    @property
     def emodels(self) -> Path:
         return self.components / "emodels"
 
