@@ -32,8 +32,8 @@ from pipeline.config.responses import Responses
 from pipeline.config.rules import RuleEdges
 from pipeline.config.simulation import Simulation
 from pipeline.config.stimuli import Stimulus
-from pipeline.config.touches import TouchEdges
 from pipeline.config.touch_targets import TouchTargets
+from pipeline.config.touches import TouchEdges
 from pipeline.config.tuning import Tuning
 
 
