@@ -18,6 +18,7 @@ from pipeline.analysis.response_tables import analyse_responses
 from pipeline.analysis.rules import analyse_rules
 from pipeline.analysis.sources import input_rates
 from pipeline.analysis.structure import Metric
+from pipeline.analysis.touches import analyse_touches, touch_edges
 from pipeline.config.load import Resolved
 from pipeline.config.reference import read_reference
 from pipeline.config.rules import RuleEdges
@@ -109,6 +110,10 @@ def _plain(resolved: Resolved, paths: CircuitPaths) -> list[Metric]:
             for key, table in found.items():
                 joined.setdefault(key, []).append(table)
     tables |= {key: pd.concat(frames, ignore_index=True) for key, frames in joined.items()}
+    for name in touch_edges(resolved):
+        found, more = analyse_touches(resolved, name, paths)
+        metrics += more
+        tables |= found
     for key, table in tables.items():
         _write(paths.analysis(key), table)
     return metrics

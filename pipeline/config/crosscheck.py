@@ -331,6 +331,12 @@ def _check_analysis(check: _Check) -> None:
     if model.reference:
         check.file(("reference",), model.reference)
     _check_responses(check)
+    if touches := model.analysis.touches:
+        check.file(("analysis", "touches", "pathways"), touches.pathways)
+        known = [name for name, edges in model.edges.items() if isinstance(edges, TouchEdges)]
+        check.one_of(
+            ("analysis", "touches", "edges"), touches.edges, known, "edges of kind touches"
+        )
     correlation = model.analysis.correlation
     if correlation is None:
         return

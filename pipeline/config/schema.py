@@ -33,6 +33,7 @@ from pipeline.config.responses import Responses
 from pipeline.config.rules import RuleEdges
 from pipeline.config.simulation import Simulation
 from pipeline.config.stimuli import Stimulus
+from pipeline.config.touch_targets import TouchTargets
 from pipeline.config.touches import TouchEdges
 from pipeline.config.tuning import Tuning
 
@@ -275,6 +276,7 @@ class Analysis(Strict):
 
     correlation: Correlation | None = None
     responses: Responses | None = None
+    touches: TouchTargets | None = None
 
 
 class Report(Strict):

@@ -138,6 +138,8 @@ def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
         named = [model.reference, correlation.reference if correlation else None]
         if responses := model.analysis.responses:
             named += [responses.recorded, responses.published_model, responses.units]
+        if model.analysis.touches:
+            named.append(model.analysis.touches.pathways)
         return [resolved.path(path) for path in named if path]
     return []
 

@@ -25,6 +25,7 @@ from pipeline.report.rules import (
     type_rows,
 )
 from pipeline.report.style import type_colours
+from pipeline.report.touches import touch_facts, touch_figures
 from pipeline.runtime import write_json, write_text
 from pipeline.sonata.layout import CircuitPaths
 
@@ -85,7 +86,10 @@ def page_content(resolved: Resolved, paths: CircuitPaths, origin: dict[str, Any]
         "verdicts": verdicts.astype(object).where(verdicts.notna(), None).to_dict("records"),
         "counts": {name: n for name, n in counts(verdicts).items() if n},
         "types": _types(tables) or type_rows(tables),
-        "circuit": [*circuit_figures(tables), *column_figures(tables), *rule_figures(tables)],
+        "circuit": [
+            *circuit_figures(tables), *column_figures(tables), *rule_figures(tables),
+            *touch_figures(tables),
+        ],
         "populations": population_rows(tables),
         "rule_counts": rule_counts(tables),
         "viewer": _viewer(tables),
@@ -137,7 +141,9 @@ def _facts(tables: Tables) -> list[tuple[str, str]]:
         known = [value for value in values if value is not None]
         if known:
             found.append((number(sum(known) / share), label))
-    return found + [(number(value), label) for value, label in rule_facts(tables)]
+    return found + [
+        (number(value), label) for value, label in (*rule_facts(tables), *touch_facts(tables))
+    ]
 
 
 def _types(tables: Tables) -> list[dict[str, Any]]:

@@ -1,0 +1,25 @@
+"""Schema of ``analysis.touches``: what edges found by touch are held beside."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from pipeline.config.quantity import Name, RelativeFile, Strict
+
+TARGET_COLUMNS = ("pre", "post", "probability", "synapses_per_connection", "synapses_sd", "source")
+
+
+class TouchTargets(Strict):
+    """Published connectivity by pathway beside what touch detection and pruning gave."""
+
+    edges: Name = Field(description="Edges of kind touches.")
+    pathways: RelativeFile = Field(
+        description="CSV: pre, post (m-types), probability (of all pairs of a column), "
+        "synapses_per_connection, synapses_sd, source."
+    )
+    least: int = Field(
+        10,
+        ge=1,
+        description="A pathway is judged if its published probability makes so many connections "
+        "among the pairs that are there.",
+    )
