@@ -32,15 +32,17 @@ def mean_factor(
     Args:
         morphology: The cell.
         inside: Section ids.
-        law: The law; taken at the middle of each frustum.
+        law: The law; integrated over each frustum by Simpson's rule.
         soma_attach: Where neurites attach on the soma, 0 to 1.
     """
     starts = section_starts(morphology, soma_attach)
     total = area = 0.0
     for index in inside:
         section = morphology.sections[index]
-        radii, arc = section.diameters / 2, section.arc
-        weights = (radii[1:] + radii[:-1]) * np.hypot(np.diff(arc), np.diff(radii))
-        total += float(weights @ law.factor(starts[index] + (arc[1:] + arc[:-1]) / 2))
-        area += float(weights.sum())
+        radii, away = section.diameters / 2, starts[index] + section.arc
+        slant = np.hypot(np.diff(away), np.diff(radii))
+        middle = (radii[1:] + radii[:-1]) / 2
+        ends, inner = radii * law.factor(away), law.factor((away[1:] + away[:-1]) / 2)
+        total += float(slant @ (ends[1:] + ends[:-1] + 4 * middle * inner)) / 6
+        area += float(slant @ middle)
     return total / area if area else 0.0
