@@ -13,7 +13,7 @@ Constants: gamma and decay come from the fit; depth 0.1 um and minCai 1e-4 mM as
            et al. 2015, Cell 163:456, doi 10.1016/j.cell.2015.09.029. The defaults of gamma (0.05)
            and decay (80 ms) are those of Hay et al. too.
 Units:     ms, mM, mA/cm2, um. No temperature dependence.
-Deviations: starts at minCai.
+Deviations: starts at minCai (the published file starts at NEURON's cai0, 5e-5 mM).
 Written from the equations; SPDX-License-Identifier: Apache-2.0
 ENDCOMMENT
 

@@ -12,15 +12,16 @@ Constants: as kept by Markram et al. 2015, Cell 163:456, doi 10.1016/j.cell.2015
            al. 2023, Patterns 4:100855, doi 10.1016/j.patter.2023.100855; tm 0.6 ms is that of
            2023, 2015 may have used 1 ms.
 Units:     ms, mV, mA/cm2; gkbar in S/cm2. No temperature dependence.
-Deviations: ek is the ion's; the published file has its own ek of -100 mV.
+Deviations: none. The reversal is the mechanism's own, -100 mV unless set, as in the files the cells of
+           2015 and 2023 were fitted with; the ion's ek does not enter.
 Written from the equations; SPDX-License-Identifier: Apache-2.0
 ENDCOMMENT
 
 NEURON {
     THREADSAFE
     SUFFIX KdShu2007
-    USEION k READ ek WRITE ik
-    RANGE gkbar, gk, ik, tm, hinf, htau, minf, mtau
+    USEION k WRITE ik
+    RANGE gkbar, ek, gk, ik, tm, hinf, htau, minf, mtau
 }
 
 UNITS {
@@ -31,6 +32,7 @@ UNITS {
 
 PARAMETER {
     gkbar = 0 (S/cm2)
+    ek = -100 (mV)
     tm = 0.6 (ms)
     vhalfm = -43 (mV)
     km = 8 (mV)
@@ -41,7 +43,6 @@ PARAMETER {
 
 ASSIGNED {
     v (mV)
-    ek (mV)
     ik (mA/cm2)
     gk (S/cm2)
     minf

@@ -9,6 +9,7 @@ import numpy as np
 from allen_reference import boltzmann, linoid
 
 EREV = {"k": -107.0, "na": 53.0, "ca": 120.0}
+OWN_REVERSAL = {"Ih": -45.0, "KdShu2007": -100.0}
 FARADAY = 96485.33212331
 Q = 2.3**1.3  # 34 degC, whatever the simulation's temperature
 
@@ -159,7 +160,7 @@ def clamp(name, celsius, hold, step, times, gates=None):
         gate: end[gate][0] + (start[gate][0] - end[gate][0]) * np.exp(-times / end[gate][1])
         for gate in end
     }
-    reversal = EREV[ion] if ion else -45.0
+    reversal = OWN_REVERSAL.get(name, EREV.get(ion))
     return values | {"i": share(values, celsius) * (step - reversal)}
 
 

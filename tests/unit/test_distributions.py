@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
@@ -19,8 +20,10 @@ from pipeline.config.distributions import Distribution
 from pipeline.config.emodel import EModel, read_emodel
 from pipeline.config.schema import FixedLength
 from pipeline.errors import ConfigError, MechanismError
+from pipeline.mechanisms import describe_set
 
 ROOT = Path(__file__).resolve().parents[2]
+SHARED = ROOT.parent / "shared/data/blue-brain"
 LAW = TypeAdapter(Distribution)
 NUMBER = st.floats(-3, 3)
 SWC = "1 1 0 0 0 5 -1\n2 2 0 -5 0 1 1\n3 2 0 -45 0 1 2\n4 2 0 -85 0 0.5 3\n5 2 9 -99 0 0.2 4\n"
@@ -206,3 +209,31 @@ def test_streams_are_distinct_and_depend_on_ids_alone():
     assert stream_ids(NoiseKey(1, "a", 5), "StochKv", 2, 3) == (5, 2 << 12 | 3, 524887846)
     with pytest.raises(MechanismError, match="segment 4096"):
         stream_ids(NoiseKey(1, "a", 5), "StochKv", 2, 4096)
+
+
+def published_parameters():
+    """Mechanism and parameter of every entry of the published files: {(mechanism, name)}."""
+    folder = SHARED / "emodels"
+    if not folder.is_dir():
+        pytest.skip(f"no published parameter files: {folder.name} of the data folder is absent")
+    found, known = set(), describe_set(ROOT / "mechanisms/cortex")
+    for file in sorted(folder.glob("sscx2023/params/*.json")):
+        for entries in json.loads(file.read_text())["parameters"].values():
+            for entry in entries if isinstance(entries, list) else ():
+                name = entry.get("name", "")
+                mechanism = next((m for m in known if name.endswith(f"_{m}")), None)
+                if mechanism or name.startswith("g") and name not in ("g_pas",):
+                    found.add((mechanism, name.removesuffix(f"_{mechanism}")))
+    models = json.loads((folder / "nmc2015/e_models.json").read_text())["e_models"]
+    for model in models.values():
+        for part in model["parameters"].values():
+            for mechanism in part.keys() - {"section", "ion", "pas", "StochKv_deterministic"}:
+                found |= {(mechanism, name) for name in part[mechanism]}
+    return found, known
+
+
+def test_published_parameter_files_map_one_to_one():
+    found, known = published_parameters()
+    assert len(found) > 25
+    assert [f for f in sorted(found, key=str) if f[0] not in known] == []
+    assert [f for f in sorted(found) if f[1] not in known[f[0]].ranges] == []
