@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from pydantic import TypeAdapter
 
+from pipeline.cells.distances import mean_factor
 from pipeline.cells.morphology import SOMA, Morphology, Section, membrane_of, with_axon
+from pipeline.config.distributions import Distributed, Distribution
 from pipeline.config.emodel import EModel
 from pipeline.config.schema import Cells, Discretisation, DLambda, FixedLength, OddLength
+from pipeline.errors import ConfigError, Problem
 
 
 @dataclass(frozen=True)
@@ -90,12 +94,18 @@ def _one_compartment(cell: CellDescription) -> CellDescription:
     soma = Section(SOMA, -1, points, np.array([side, side]))
     mechanisms: dict[str, dict[str, float]] = {}
     for where, entries in cell.emodel.mechanisms.items():
-        share = areas[[in_list(s, where) for s in cell.morphology.sections]].sum() / total
+        inside = [i for i, s in enumerate(cell.morphology.sections) if in_list(s, where)]
+        share = areas[inside].sum() / total
         for mechanism, parameters in entries.items():
             held = mechanisms.setdefault(mechanism, {})
             for name, value in parameters.items():
-                scaled = value * float(share) if name == "gbar" else value
-                held[name] = held.get(name, 0.0) + scaled if name == "gbar" else scaled
+                if isinstance(value, Distributed):
+                    law = law_of(cell.emodel, value)
+                    value = value.value * mean_factor(
+                        cell.morphology, inside, law, cell.soma_attach
+                    )
+                scaled = value * float(share) if is_density(name) else value
+                held[name] = held.get(name, 0.0) + scaled if is_density(name) else scaled
     membranes = [membrane_of(cell.emodel, s) for s in cell.morphology.sections]
     mean = {
         key: float(np.average([getattr(m, key) for m in membranes], weights=areas))
@@ -105,6 +115,24 @@ def _one_compartment(cell: CellDescription) -> CellDescription:
         update={"passive": {"all": type(membranes[0])(**mean)}, "mechanisms": {"soma": mechanisms}}
     )
     return _with_emodel(cell, emodel, morphology=Morphology(cell.morphology.name, (soma,)))
+
+
+def is_density(parameter: str) -> bool:
+    """Whether a parameter is a conductance density: gbar, or the published gNaTgbar, gkbar."""
+    return re.fullmatch(r"g\w*bar", parameter) is not None
+
+
+def law_of(emodel: EModel, value: Distributed) -> Distribution:
+    """Returns the law that a parameter names.
+
+    Raises:
+        ConfigError: If the e-model has no such law.
+    """
+    laws = emodel.distributions or {}
+    if value.distribution not in laws:
+        message = f"no distribution is called {value.distribution!r}"
+        raise ConfigError(Problem(f"e-model {emodel.name}", message, "add it: distributions"))
+    return laws[value.distribution]
 
 
 def in_list(section: Section, where: str) -> bool:

@@ -17,12 +17,15 @@ from pipeline.config.emodel import EModel, Membrane
 from pipeline.config.schema import DLambda, FixedLength, OddLength
 from pipeline.errors import MorphologyError, Problem
 
-SOMA, AXON, DEND, APIC = 1, 2, 3, 4
+SOMA, AXON, DEND, APIC, MYELIN = 1, 2, 3, 4, 5
+"""SWC types; myelin is no type of a file, only of what an axon rule adds."""
 STUB_LENGTH, STUB_DIAMETER = 30.0, 1.0
 """um. Each of the two sections that replace an axon (Gouwens et al. 2018, perisomatic models)."""
+MYELIN_LENGTH = 1000.0
+"""um. Of the myelinated section behind the stub (Reva et al. 2023, Patterns 4:100855)."""
 
 _EXPORT = "correct the file, or export it anew"
-_LIST_OF_TYPE = {SOMA: "soma", AXON: "axon", DEND: "dend", APIC: "apic"}
+_LIST_OF_TYPE = {SOMA: "soma", AXON: "axon", DEND: "dend", APIC: "apic", MYELIN: "myelin"}
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Section:
     """One unbranched piece.
 
     Attributes:
-        kind: SWC type: 1 soma, 2 axon, 3 basal, 4 apical.
+        kind: SWC type: 1 soma, 2 axon, 3 basal, 4 apical; 5 myelin.
         parent: Section id of the parent; -1 for the soma.
         points: float64 [n, 3], um.
         diameters: float64 [n], um.
@@ -61,7 +64,7 @@ class Section:
 
     @property
     def section_list(self) -> str:
-        """Name of the section list: soma, axon, dend or apic."""
+        """Name of the section list: soma, axon, dend, apic or myelin."""
         return _LIST_OF_TYPE[self.kind]
 
     def locate(self, x: np.ndarray) -> np.ndarray:
@@ -72,10 +75,15 @@ class Section:
 
 @dataclass(frozen=True)
 class Morphology:
-    """A cell's shape; ``sections[i]`` has section id i, and 0 is the soma."""
+    """A cell's shape; ``sections[i]`` has section id i, and 0 is the soma.
+
+    Attributes:
+        axon: The axon rule it went through.
+    """
 
     name: str
     sections: tuple[Section, ...]
+    axon: str = "keep"
 
     @property
     def soma_position(self) -> np.ndarray:
@@ -103,7 +111,7 @@ def read_morphology(path: str | Path, axon: str = "keep") -> Morphology:
 
     Args:
         path: The file.
-        axon: keep, none or stub, see ``with_axon``. Pieces of axon that hang on nothing, which some
+        axon: An axon rule, see ``with_axon``. Pieces of axon that hang on nothing, which some
             reconstructions have, are an error only where the axon is kept.
 
     Raises:
@@ -130,7 +138,7 @@ def read_morphology(path: str | Path, axon: str = "keep") -> Morphology:
     sections = [_soma(raw.soma)]
     for section in raw.sections:
         kind = int(section.type)
-        if kind not in _LIST_OF_TYPE:
+        if kind not in (SOMA, AXON, DEND, APIC):
             message = f"section {section.id + 1} has type {kind}"
             raise MorphologyError(Problem(str(path), message, "known: 1 soma, 2 axon, 3, 4"))
         parent = 0 if section.is_root else section.parent.id + 1
@@ -152,22 +160,28 @@ def read_morphology(path: str | Path, axon: str = "keep") -> Morphology:
 def with_axon(morphology: Morphology, rule: str) -> Morphology:
     """Returns the morphology with its axon kept, left out or replaced by a stub.
 
-    Section ids are given anew in the old order; a stub's two sections come last, the first on the
-    soma, the second at the end of the first, 30 um long and 1 um wide each, straight down.
+    Section ids are given anew in the old order; a stub's sections come last, the first on the soma,
+    each further one at the end of the one before, straight down. Two are 30 um long:
+
+    - ``stub``: 1 um wide each (Gouwens et al. 2018).
+    - ``stub_tapered``: as wide as the first section of the axon, and as the first whose middle is
+      more than 60 um away; 1 um without an axon (Markram et al. 2015, as in BluePyOpt).
+    - ``stub_myelin``: the same and a myelinated section of 1000 um, as wide as the second (Reva et
+      al. 2023).
 
     Args:
-        morphology: The cell as read.
-        rule: keep, none or stub.
+        morphology: The cell as read, or one this rule has changed already.
+        rule: keep, none, stub, stub_tapered or stub_myelin.
 
     Raises:
         MorphologyError: If a dendrite hangs on the axon.
     """
-    if rule == "keep":
+    if rule in ("keep", morphology.axon):
         return morphology
     new_id = {-1: -1}
     sections: list[Section] = []
     for index, section in enumerate(morphology.sections):
-        if section.kind == AXON:
+        if section.kind in (AXON, MYELIN):
             continue
         if section.parent not in new_id:
             message = f"{section.section_list} section hangs on the axon, which is to go"
@@ -175,14 +189,41 @@ def with_axon(morphology: Morphology, rule: str) -> Morphology:
             raise MorphologyError(Problem(f"{morphology.name}, section {index}", message, hint))
         new_id[index] = len(sections)
         sections.append(replace(section, parent=new_id[section.parent]))
-    if rule == "stub":
-        start = sections[0].locate(np.array([0.5]))[0]
-        wide = np.array([STUB_DIAMETER, STUB_DIAMETER])
-        for parent in (0, len(sections)):
-            end = start - [0.0, STUB_LENGTH, 0.0]
-            sections.append(Section(AXON, parent, np.stack([start, end]), wide))
-            start = end
-    return Morphology(morphology.name, tuple(sections))
+    start, parent = sections[0].locate(np.array([0.5]))[0], 0
+    for kind, length, diameter in _stub(morphology, rule):
+        end = start - [0.0, length, 0.0]
+        wide = np.array([diameter, diameter])
+        sections.append(Section(kind, parent, np.stack([start, end]), wide))
+        start, parent = end, len(sections) - 1
+    return Morphology(morphology.name, tuple(sections), rule)
+
+
+def _stub(morphology: Morphology, rule: str) -> list[tuple[int, float, float]]:
+    """Kind, length and diameter (um) of the sections that replace an axon."""
+    if rule == "none":
+        return []
+    near, far = STUB_DIAMETER, STUB_DIAMETER
+    if rule != "stub":
+        near, far = _axon_diameters(morphology)
+    found = [(AXON, STUB_LENGTH, near), (AXON, STUB_LENGTH, far)]
+    return [*found, (MYELIN, MYELIN_LENGTH, far)] if rule == "stub_myelin" else found
+
+
+def _axon_diameters(morphology: Morphology) -> tuple[float, float]:
+    """Mean diameters of the first axon section and of the first one that is 60 um away."""
+    ends = np.zeros(len(morphology.sections))
+    near = far = None
+    for index, section in enumerate(morphology.sections[1:], start=1):
+        start = ends[section.parent]
+        ends[index] = start + section.length
+        if section.kind != AXON or not (section.length > 0 and section.area > 0):
+            continue
+        diameter = section.area / (math.pi * section.length)
+        near = diameter if near is None else near
+        if far is None and start + section.length / 2 > 2 * STUB_LENGTH:
+            far = diameter
+    near = STUB_DIAMETER if near is None else near
+    return near, near if far is None else far
 
 
 def _swc_type(path: Path, line: int) -> int:

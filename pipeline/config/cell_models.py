@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from pipeline.config.emodel import AxonRule
 from pipeline.config.quantity import (
     Distance,
     Microns,
@@ -93,7 +94,7 @@ class BiophysicalModel(Strict):
     overhang: Distance = Field(
         100.0, description="How far above the pia the dendrites of a candidate may reach."
     )
-    axon: Literal["keep", "none", "stub"] = Field("stub", description="As cells.axon.")
+    axon: AxonRule = Field("stub", description="As cells.axon.")
     length: Microns = Field(20.0, description="Of compartments, by the rule odd_length.")
 
     @model_validator(mode="after")

@@ -7,7 +7,8 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
-from pipeline.config.problems import schema_problems
+from pipeline.config.distributions import Distributed, Distribution, Parameter
+from pipeline.config.problems import schema_problems, where_is
 from pipeline.config.quantity import (
     AxialResistance,
     Capacitance,
@@ -18,10 +19,13 @@ from pipeline.config.quantity import (
     Strict,
     Text,
 )
-from pipeline.config.yaml_lines import Document, read_yaml
+from pipeline.config.yaml_lines import Document, nearest, read_yaml
 from pipeline.errors import ConfigError, Problem
 
-SectionList = Literal["all", "soma", "axon", "dend", "apic", "neurites"]
+SectionList = Literal["all", "soma", "axon", "dend", "apic", "myelin", "neurites"]
+"""``neurites`` is everything but the soma; ``myelin`` exists with the axon rule stub_myelin."""
+
+AxonRule = Literal["keep", "none", "stub", "stub_tapered", "stub_myelin"]
 
 
 class Membrane(Strict):
@@ -55,8 +59,12 @@ class EModel(Strict):
     title: Text = ""
     source: Text = Field(description="Where the numbers come from.")
     passive: dict[SectionList, Membrane] = Field(min_length=1)
-    mechanisms: dict[SectionList, dict[Name, dict[Name, float]]] = Field(
-        default_factory=dict, description="Section list, mechanism, its parameters."
+    mechanisms: dict[SectionList, dict[Name, dict[Name, Parameter]]] = Field(
+        default_factory=dict,
+        description="Section list, mechanism, its parameters: numbers, or {value, distribution}.",
+    )
+    distributions: dict[Name, Distribution] | None = Field(
+        None, description="Named laws of the path distance from the soma's 0 end."
     )
     reversal: dict[SectionList, Reversal] | None = Field(
         None, description="Reversal potentials of sodium and potassium; default: NEURON's."
@@ -87,7 +95,24 @@ def read_emodel(path: str | Path) -> tuple[EModel, Document]:
         where = str(document.origins.get(("name",), path))
         message = f"name is {emodel.name!r} but the file is {Path(path).name!r}"
         raise ConfigError(Problem(where, message, "make them equal"))
+    problems = _unknown_distributions(emodel, document)
+    if problems:
+        raise ConfigError(problems)
     return emodel, document
+
+
+def _unknown_distributions(emodel: EModel, document: Document) -> list[Problem]:
+    known = list(emodel.distributions or {})
+    found = []
+    for where, mechanisms in emodel.mechanisms.items():
+        for mechanism, parameters in mechanisms.items():
+            for name, value in parameters.items():
+                if isinstance(value, Distributed) and value.distribution not in known:
+                    path = ("mechanisms", where, mechanism, name, "distribution")
+                    message = f"no distribution is called {value.distribution!r}"
+                    hint = nearest(value.distribution, known) if known else "add it: distributions"
+                    found.append(Problem(where_is(path, document), message, hint))
+    return found
 
 
 def read_emodels(folder: str | Path) -> dict[str, EModel]:

@@ -135,6 +135,8 @@ def _choose(annotation: Any, data: Any) -> Any:
     if get_origin(annotation) is Annotated:
         annotation = get_args(annotation)[0]
     members = get_args(annotation)
+    if get_origin(annotation) not in (dict, list, typing.Literal):
+        members = [get_args(m)[0] if get_origin(m) is Annotated else m for m in members]
     if not members or get_origin(annotation) in (dict, list, typing.Literal):
         return annotation
     models = [m for m in members if isinstance(m, type) and issubclass(m, BaseModel)]

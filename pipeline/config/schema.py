@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from pipeline.config.emodel import AxonRule
 from pipeline.config.morphologies import MorphologySet
 from pipeline.config.placement import ImportedNodes, PlacedNodes, PointNodes
 from pipeline.config.quantity import (
@@ -127,10 +128,12 @@ class Cells(Strict):
     emodels: RelativeFile = Field("emodels", description="Folder of e-model YAML files.")
     discretisation: Discretisation = FixedLength()
     soma_attach: Probability = Field(0.5, description="Where on the soma neurites attach, 0 to 1.")
-    axon: Literal["keep", "none", "stub"] = Field(
+    axon: AxonRule = Field(
         "keep",
         description="keep: as reconstructed; none: left out; stub: two cylinders of 30 x 1 um "
-        "instead (the rule of the Allen Institute's perisomatic models).",
+        "instead (the rule of the Allen Institute's perisomatic models); stub_tapered: two of 30 um "
+        "with diameters of the first axon sections (Markram et al. 2015); stub_myelin: these and "
+        "1000 um in the list myelin (Reva et al. 2023).",
     )
     level: Literal["full", "passive", "single_compartment"] = Field(
         "full",

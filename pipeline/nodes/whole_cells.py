@@ -16,7 +16,14 @@ import numpy as np
 from pipeline.cells.allen import read_fit
 from pipeline.cells.description import stored_cell
 from pipeline.cells.library import class_row
-from pipeline.cells.morphology import AXON, SOMA, Morphology, read_morphology, segment_counts
+from pipeline.cells.morphology import (
+    AXON,
+    MYELIN,
+    SOMA,
+    Morphology,
+    read_morphology,
+    segment_counts,
+)
 from pipeline.cells.parametric import grow
 from pipeline.config.cell_models import BiophysicalModel, model_of
 from pipeline.config.celltypes import TypeSpec
@@ -232,7 +239,7 @@ def _candidate(folder: Path, population: str, row: dict[str, str], axon: str) ->
 
 def _reach(shape: Morphology, angle: float) -> float:
     """Height of the highest dendrite above the soma, um, after a rotation about z."""
-    dendrites = [s.points for s in shape.sections if s.kind not in (SOMA, AXON)]
+    dendrites = [s.points for s in shape.sections if s.kind not in (SOMA, AXON, MYELIN)]
     if not dendrites:
         return 0.0
     offset = np.concatenate(dendrites) - shape.soma_position

@@ -19,6 +19,7 @@ import pandas as pd
 from pipeline.cells.biophysical import NeuronCell, build_cell
 from pipeline.cells.description import cell_from_json
 from pipeline.cells.morphology import read_morphology
+from pipeline.cells.noise import NoiseKey
 from pipeline.errors import CircuitError, Problem, SimulationError
 from pipeline.mechanisms import load_library
 from pipeline.runtime import progress
@@ -131,7 +132,8 @@ def _build(plan: Plan):
         key = (name, str(node["dynamics_params"]))
         if key not in described:
             described[key] = cell_from_json(parameters, loaded[name, axon])
-        return build_cell(described[key], f"{name}_{node.node_id}")
+        noise = NoiseKey(plan.config["run"]["random_seed"], node.population_name, int(node.node_id))
+        return build_cell(described[key], f"{name}_{node.node_id}", noise)
 
     def load_point(node, template, parameters):
         points.append(build_point(template, parameters, f"{node.population_name}_{node.node_id}"))
