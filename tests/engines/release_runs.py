@@ -121,7 +121,9 @@ def network(sets, cache, coreneuron, duration):
             kind = h.GabaABRelease if inhibits else h.AmpaNmdaRelease
             number = len(cells) if source is drive else source
             synapse = _set(kind(cell(0.5)), parameters, [number, k, 11])
-            netcon = h.NetCon(drive, synapse) if source is drive else pc.gid_connect(source, synapse)
+            netcon = (
+                h.NetCon(drive, synapse) if source is drive else pc.gid_connect(source, synapse)
+            )
             netcon.weight[0], netcon.delay = 1, 1 + 0.3 * k
             keep += [synapse, netcon, drive]
         traces += [h.Vector().record(cell(0.5)._ref_v), h.Vector().record(synapse._ref_g_nmda)]
@@ -144,6 +146,72 @@ def network(sets, cache, coreneuron, duration):
         "traces": [list(trace) for trace in traces],
         "coreneuron": ran,
     }
+
+
+def by_hand(library, folder, edges, keys, outer, slow, train, duration, calcium, stochastic):
+    """Three cells, a train and one synapse per edge, straight from the tables of the model.
+
+    Returns:
+        Spike times per cell and somatic voltages.
+    """
+    from neuron import h
+
+    from pipeline.cells.biophysical import build_cell
+    from pipeline.cells.description import cell_from_json
+    from pipeline.cells.morphology import read_morphology
+
+    assert h.nrn_load_dll(library)
+    h.load_file("stdrun.hoc")
+    stored = json.loads((Path(folder) / "emodels" / "hh.json").read_text())
+    shape = read_morphology(Path(folder) / "morphologies" / "a.swc", "keep")
+    cells = [build_cell(cell_from_json(stored, shape), name) for name in "abc"]
+    keep, events = [], []
+    for population, table in edges.items():
+        for number, row in enumerate(
+            dict(zip(table, r, strict=True)) for r in zip(*table.values(), strict=True)
+        ):
+            source, target = row["source_node_id"], row["target_node_id"]
+            inhibits = row["edge_type_id"] == 1
+            sec = cells[target].all[row["afferent_section_id"]]
+            synapse = (h.GabaABRelease if inhibits else h.AmpaNmdaRelease)(
+                sec(row["afferent_section_pos"])
+            )
+            for key, value in (slow if inhibits else {}).items():
+                setattr(synapse, key, value)
+            half = row["u_hill_coefficient"] ** 4
+            hill = calcium**4 / (half + calcium**4) / (16 / (half + 16)) if half else 1.0
+            synapse.U = min(1.0, row["u_syn"] * hill)
+            synapse.D, synapse.F = row["depression_time"], row["facilitation_time"]
+            synapse.N, synapse.g_max = row["n_rrp_vesicles"], 1e-3 * row["conductance"]
+            setattr(synapse, "tau_d_gabaa" if inhibits else "tau_d_ampa", row["decay_time"])
+            ratio = "gabab_ratio" if inhibits else "nmda_ratio"
+            setattr(synapse, ratio, row["conductance_scale_factor"])
+            synapse.stochastic = stochastic
+            synapse.release_stream.set_ids(number, target, keys[population][0])
+            if population == outer:
+                netcon = h.NetCon(None, synapse)
+                events += [(netcon, time + row["delay"]) for time in train]
+            else:
+                soma = cells[source].soma[0]
+                netcon = h.NetCon(soma(0.5)._ref_v, synapse, sec=soma)
+                netcon.threshold = -20
+            netcon.delay, netcon.weight[0] = row["delay"], 1
+            keep += [synapse, netcon]
+    spikes = [h.Vector() for _ in cells]
+    for cell, vector in zip(cells, spikes, strict=True):
+        watch = h.NetCon(cell.soma[0](0.5)._ref_v, None, sec=cell.soma[0])
+        watch.threshold = -20
+        watch.record(vector)
+        keep.append(watch)
+    traces = [h.Vector().record(cell.soma[0](0.5)._ref_v) for cell in cells]
+    handler = h.FInitializeHandler(lambda: [netcon.event(time) for netcon, time in events])
+    h.dt, h.steps_per_ms, h.celsius = 0.1, 10, 6.3
+    pc = h.ParallelContext()
+    pc.set_maxstep(10)
+    h.finitialize(-65)
+    pc.psolve(duration)
+    del handler
+    return {"traces": [list(trace) for trace in traces], "spikes": [list(v) for v in spikes]}
 
 
 if __name__ == "__main__":

@@ -98,7 +98,9 @@ def test_mean_form_has_the_closed_form_of_a_regular_train(run):
         name = CONDUCTANCE[one["mechanism"]]
         receptor = name.removeprefix("g_")
         one["parameters"] |= {f"tau_r_{receptor}": 0.2, f"tau_d_{receptor}": 1.0}
-        out = run("clamped", jobs=[one], v=-70, dt=DT, duration=None, record=[name], samples=samples)
+        out = run(
+            "clamped", jobs=[one], v=-70, dt=DT, duration=None, record=[name], samples=samples
+        )
         found = np.array(out[name][0]) / reference.conductance([0.0], [1.0], 0.2, 1.0, DT, 7)[4]
         U, D, F = (KINDS[kind][1][key] for key in PLASTICITY)
         f, d = np.exp(-period / F), np.exp(-period / D)
@@ -148,11 +150,13 @@ def test_traces_with_minis_equal_the_replay(run, kind):
 
 def test_minis_come_at_their_rate_and_weight_0_releases_nothing(run):
     """The integral of the conductance counts them: every event releases its one vesicle."""
-    rate, stop, synapses = 40.0, 500.0, 300
+    rate, stop, synapses = 80.0, 250.0, 200
     sure = {"U": 1.0, "D": 0.0, "F": 0.0, "N": 1, "tau_d_ampa": 1.0}
     jobs = [job("E2", [], (k, 1, 1), mini_rate=rate, **sure) for k in range(synapses)]
     jobs.append(job("E2", [50.0, 60.0], (0, 0, 0), **sure) | {"weight": 0.0})
-    out = np.array(run("clamped", jobs=jobs, v=-70, dt=DT, duration=stop, record=["g_ampa"])["g_ampa"])
+    out = np.array(
+        run("clamped", jobs=jobs, v=-70, dt=DT, duration=stop, record=["g_ampa"])["g_ampa"]
+    )
     single = reference.conductance([0.0], [1.0], 0.2, 1.0, DT, 400).sum()
     assert not out[-1].any()
     counts = out[:-1, :-100].sum(axis=1) / single
