@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from pipeline.config.quantity import (
     Celsius,
     Hertz,
+    Millimolar,
     Milliseconds,
     Millivolts,
     Name,
@@ -131,6 +132,15 @@ class Simulation(Strict):
     ranks: int = Field(2, ge=1, le=100_000, description="MPI ranks; results do not depend on it.")
     threads: int = Field(2, ge=1, le=1024, description="Of NEST; results do not depend on it.")
     spike_threshold: Millivolts = -20.0
+    calcium: Millimolar | None = Field(
+        None, description="Extracellular, for release of vesicles; default: 2 mM, as in slices."
+    )
+    minis: float = Field(
+        1.0, ge=0, allow_inf_nan=False, description="Factor of all rates of miniature release."
+    )
+    release: Literal["stochastic", "mean"] = Field(
+        "stochastic", description="mean: synapses with release deliver its expectation."
+    )
     inputs: dict[Name, Input] = Field(default_factory=dict)
     rate_limit: Hertz | None = Field(
         None, description="A mean rate of all cells above it ends the run as runaway."

@@ -23,8 +23,14 @@ from pipeline.cells.noise import NoiseKey
 from pipeline.errors import CircuitError, Problem, SimulationError
 from pipeline.mechanisms import load_library
 from pipeline.runtime import progress
-from pipeline.simulation import continuous, events, synapses
-from pipeline.simulation.neuron_cells import build_point, is_point, segment_count, unstable
+from pipeline.simulation import continuous, events, release_synapses, synapses
+from pipeline.simulation.neuron_cells import (
+    build_point,
+    is_point,
+    locate,
+    segment_count,
+    unstable,
+)
 from pipeline.simulation.plan import Plan
 from pipeline.simulation.record import Recorder
 from pipeline.sonata.read import read_types
@@ -88,7 +94,7 @@ def run(plan: Plan) -> dict[str, float]:
         "continuous": pc.allreduce(float(wired.continuous), 1),
         "netcons": pc.allreduce(float(wired.events), 1),
         "synapses": pc.allreduce(float(wired.driven.synapses), 1),
-        "processes": pc.allreduce(float(len(wired.driven.processes)), 1),
+        "processes": pc.allreduce(float(wired.driven.point_processes), 1),
         "memory_mib": pc.allreduce(_peak_memory(), 1),
         "clamps": pc.allreduce(float(len(clamps)), 1),
     }
@@ -148,7 +154,12 @@ def _build(plan: Plan):
     driven = [
         name
         for name in names
-        if name not in graded and (ours or synapses.is_known(plan.paths, name))
+        if name not in graded
+        and (
+            ours
+            or synapses.is_known(plan.paths, name)
+            or release_synapses.is_known(plan.paths, name)
+        )
     ]
     conf = Config.from_dict(_bmtk_config(plan, config, graded + driven))
     network = BioNetwork.from_config(conf)
@@ -156,7 +167,7 @@ def _build(plan: Plan):
     network.build_recurrent_edges()
     _population(plan)
     cells = {cell.node_id: cell for cell in _cells(network).values()}
-    wired = continuous.connect(plan.paths, graded, cells, _locate)
+    wired = continuous.connect(plan.paths, graded, cells, locate)
     netcons = events.connect(plan, network, driven, cells)
     return network, _Wired(wired, netcons, points)
 
@@ -229,19 +240,6 @@ def _population(plan: Plan) -> str:
 def _cells(network) -> dict[int, Any]:
     """Cells on this rank by gid."""
     return network.get_local_cells()
-
-
-def _locate(cell, section: int, position: float):
-    """Section and x of a contact; reduced cells have the soma only."""
-    sections = cell.hobj.all
-    if len(sections) == 1:
-        return sections[0], 0.5
-    if section >= len(sections):
-        message = (
-            f"an edge names section {section} of node {cell.node_id}, which has {len(sections)}"
-        )
-        raise CircuitError(Problem("edges", message, "'sonatina check' tells which"))
-    return sections[section], position
 
 
 @dataclass

@@ -16,6 +16,8 @@ import numpy as np
 from pipeline.runtime import progress
 from pipeline.simulation.neuron_cells import is_point
 from pipeline.simulation.plan import Plan
+from pipeline.simulation.release_synapses import ReleaseReader, make_synapses, stream_keys
+from pipeline.simulation.release_synapses import is_known as has_release
 from pipeline.simulation.synapses import Place, Placed, Placer, make_process
 from pipeline.simulation.targets import edge_ends
 from pipeline.simulation.weights import EdgeReader, grid_times, receptor_ports
@@ -31,13 +33,20 @@ class Wired:
         netcons: One per edge onto a point cell; on morphologies one per edge, place and delay.
         sources: What plays the spikes of virtual nodes.
         processes: Point process of each place on a morphology and kinetics.
+        releases: Synapses with stochastic release, one process per edge.
         synapses: Number of synapses on morphologies.
     """
 
     netcons: list[Any] = field(default_factory=list)
     sources: list[Any] = field(default_factory=list)
     processes: dict[Place, Any] = field(default_factory=dict)
+    releases: list[Any] = field(default_factory=list)
     synapses: int = 0
+
+    @property
+    def point_processes(self) -> int:
+        """Number of point processes on morphologies."""
+        return len(self.processes) + len(self.releases)
 
 
 def connect(plan: Plan, network: Any, names: list[str], cells: dict[int, Any]) -> Wired:
@@ -67,7 +76,11 @@ def connect(plan: Plan, network: Any, names: list[str], cells: dict[int, Any]) -
             continue
         gains = [g for g in plan.config.get("gains", []) if g["population"] == name]
         reader = EdgeReader(plan.paths, name, ends[name], gains, plan.dt)
-        if not reader.silent:
+        if reader.silent:
+            continue
+        if has_release(plan.paths, name):
+            _connect_releases(plan, network, pc, name, ends[name], reader, cells, wired)
+        else:
             _connect_population(plan, network, pc, name, source, reader, cells, wired)
     for population, entry in spikes.items():
         wired.sources.append(_play(h, plan, network, population, entry))
@@ -110,6 +123,21 @@ def _connect_population(plan, network, pc, name, source, reader, cells, wired) -
         _attach(pc, placed, gids, whole, wired)
 
 
+def _connect_releases(plan, network, pc, name, ends, reader, cells, wired) -> None:
+    """Synapses with stochastic release onto the cells with morphologies of this rank."""
+    release = ReleaseReader(plan.paths, name, ends[1], reader, plan.config["conditions"])
+    keys = stream_keys(int(plan.config["run"]["random_seed"]), name)
+    gids = _gids(network, plan, ends[0])
+    local = np.array(sorted(cells), np.int64)
+    for part in progress(_chunks(local, 200), label=f"release {name}", unit="block"):
+        edges = read_edges(plan.paths.edges(name), name, release.columns, targets=part)
+        block = {key: edges[key].to_numpy() for key in edges} | {"edge_id": edges.index.to_numpy()}
+        made = make_synapses(pc, release, release.parameters(block), cells, gids, keys)
+        wired.releases += [process for process, _ in made]
+        wired.netcons += [netcon for _, netcon in made]
+        wired.synapses += len(made)
+
+
 def _attach(pc, placed: Placed, gids, whole, wired: Wired) -> None:
     """Makes the point processes and NetCons of placed synapses."""
     made = [
@@ -132,9 +160,9 @@ def _read(plan: Plan, name: str, columns: list[str], targets: np.ndarray) -> dic
     return {key: edges[key].to_numpy() for key in edges}
 
 
-def _chunks(local: np.ndarray) -> list[np.ndarray]:
+def _chunks(local: np.ndarray, size: int = 2000) -> list[np.ndarray]:
     """Targets in groups, so that a block of their edges fits into memory."""
-    return np.array_split(local, max(1, len(local) // 2000)) if len(local) else []
+    return np.array_split(local, max(1, len(local) // size)) if len(local) else []
 
 
 def _has_column(plan: Plan, name: str, column: str) -> bool:

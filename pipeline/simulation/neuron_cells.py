@@ -10,6 +10,7 @@ import numpy as np
 from pipeline.cells.glif import from_nest
 from pipeline.cells.glif_neuron import GlifCell
 from pipeline.cells.glif_synapses import ports_from_nest
+from pipeline.errors import CircuitError, Problem
 
 UNIT = 1e-3
 """Weights onto point cells are in pA or nS, as NEST has them; the mechanism counts in nA or uS."""
@@ -61,3 +62,28 @@ def unstable(hobj: Any) -> list[str]:
     if is_point(hobj):
         return [] if np.isfinite(hobj.vm) else ["vm"]
     return [f"section {k}" for k, sec in enumerate(hobj.all) if not np.isfinite(sec(0.5).v)]
+
+
+def locate(cell: Any, section: int, position: float) -> tuple[Any, float]:
+    """Returns section and x of a contact; reduced cells have the soma only.
+
+    Args:
+        cell: With ``node_id`` and ``hobj``.
+        section: Section id.
+        position: From 0 to 1 along the section.
+
+    Raises:
+        CircuitError: If the cell has no such section.
+    """
+    if is_point(cell.hobj):
+        message = f"an edge names section {section} of node {cell.node_id}, a point cell"
+        raise CircuitError(Problem("edges", message, "give it a morphology or another template"))
+    sections = cell.hobj.all
+    if len(sections) == 1:
+        return sections[0], 0.5
+    if section >= len(sections):
+        message = (
+            f"an edge names section {section} of node {cell.node_id}, which has {len(sections)}"
+        )
+        raise CircuitError(Problem("edges", message, "'sonatina check' tells which"))
+    return sections[section], position

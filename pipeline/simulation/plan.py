@@ -122,7 +122,7 @@ def write_plan(resolved: Resolved, name: str, paths: CircuitPaths) -> Path:
             "n_thread": simulation.threads,
             "rate_limit": simulation.rate_limit,
         },
-        "conditions": {"v_init": simulation.v_init, "celsius": simulation.celsius},
+        "conditions": _conditions(simulation),
         "inputs": inputs,
         "gains": read_gains(resolved, simulation),
         "reports": reports,
@@ -131,6 +131,17 @@ def write_plan(resolved: Resolved, name: str, paths: CircuitPaths) -> Path:
     path = paths.simulation_config(name)
     write_json(path, config)
     return path
+
+
+def _conditions(simulation: Simulation) -> dict[str, Any]:
+    """The ``conditions`` of the simulation config; release of vesicles only where it is set."""
+    found: dict[str, Any] = {"v_init": simulation.v_init, "celsius": simulation.celsius}
+    if simulation.calcium is not None:
+        found["extracellular_calcium"] = simulation.calcium
+    for key in ("minis", "release"):
+        if getattr(simulation, key) != type(simulation).model_fields[key].default:
+            found[key] = getattr(simulation, key)
+    return found
 
 
 def _write_input(resolved: Resolved, name: str, key: str, paths: CircuitPaths) -> dict[str, Any]:
