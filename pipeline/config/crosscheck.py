@@ -332,7 +332,9 @@ def _check_analysis(check: _Check) -> None:
         check.file(("reference",), model.reference)
     _check_responses(check)
     if touches := model.analysis.touches:
-        check.file(("analysis", "touches", "pathways"), touches.pathways)
+        for key in ("pathways", "recorded"):
+            if (file := getattr(touches, key)) is not None:
+                check.file(("analysis", "touches", key), file)
         known = [name for name, edges in model.edges.items() if isinstance(edges, TouchEdges)]
         check.one_of(
             ("analysis", "touches", "edges"), touches.edges, known, "edges of kind touches"

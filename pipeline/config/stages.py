@@ -139,7 +139,7 @@ def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
         if responses := model.analysis.responses:
             named += [responses.recorded, responses.published_model, responses.units]
         if model.analysis.touches:
-            named.append(model.analysis.touches.pathways)
+            named += [model.analysis.touches.pathways, model.analysis.touches.recorded]
         return [resolved.path(path) for path in named if path]
     return []
 
