@@ -34,7 +34,8 @@ def stage_slice(resolved: Resolved, stage: str, name: str = "") -> dict[str, Any
     tree = resolved.tree
     cells = {k: value for k, value in (tree["cells"] or {}).items() if k != "protocols"}
     slices: dict[str, Any] = {
-        "compile": {key: tree[key] for key in ("mechanisms", "compiler")},
+        "compile": {key: tree[key] for key in ("mechanisms", "compiler")}
+        | {"coreneuron": needs_coreneuron(resolved.model)},
         "cells": {"cells": tree["cells"]},
         "morphologies": {"morphologies": tree["morphologies"], "seed": tree["seed"]},
         "nodes": {"nodes": tree["nodes"], "cells": cells},
@@ -89,6 +90,11 @@ def mechanism_folders(resolved: Resolved) -> list[Path]:
     if problems:
         raise ConfigError(problems)
     return folders
+
+
+def needs_coreneuron(model: Model) -> bool:
+    """Whether a run of the model is advanced by CoreNEURON."""
+    return any(run.solver == "coreneuron" for run in model.simulation.values())
 
 
 def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
