@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from pipeline.config.emodel import AxonRule
+from pipeline.config.fits import Fit
 from pipeline.config.morphologies import MorphologySet
 from pipeline.config.placement import ImportedNodes, PlacedNodes, PointNodes
 from pipeline.config.quantity import (
@@ -323,6 +324,9 @@ class Model(Strict):
     stimuli: dict[Name, Stimulus] = Field(default_factory=dict)
     simulation: dict[Name, Simulation] = Field(default_factory=dict)
     tuning: dict[Name, Tuning] = Field(default_factory=dict)
+    fits: dict[Name, Fit] = Field(
+        default_factory=dict, description="E-models to be searched for, by name."
+    )
     extract: dict[Name, Extraction] = Field(
         default_factory=dict, description="Targets of e-types from recorded sweeps."
     )
