@@ -14,7 +14,10 @@ LICENCE_TAGS = ("open", "copyleft", "nc", "unclear")
 class _Exemplars(Strict):
     """What grown and real cells have in common."""
 
-    m_types: list[Name] = Field(default_factory=list, description="Only these; empty for all.")
+    m_types: list[Name] | Literal["placed"] = Field(
+        default_factory=list,
+        description="Only these; empty for all; placed: those of which the circuit has cells.",
+    )
     count: int = Field(5, ge=1, le=1000, description="Exemplars per m-type, at most.")
     layers: dict[Name, Microns] = Field(
         default_factory=dict, description="Thickness of every layer from the pia down."

@@ -33,7 +33,7 @@ def measure(shape: Shape) -> list[dict[str, object]]:
         length), width (um: the distance from the soma's axis that 90 % of the length keep), the
         largest branch order (roots have 0), Sholl crossings every 50 um, separated by blanks.
     """
-    rows = []
+    rows, orders = [], branch_orders(shape)
     for kind in (AXON, DEND, APIC):
         sections = shape.of_kind(kind)
         if not sections:
@@ -51,7 +51,7 @@ def measure(shape: Shape) -> list[dict[str, object]]:
                 "y_median": round(weighted_quantile(middles[:, 1], lengths, [0.5])[0], 1),
                 "y_max": round(float(points[:, 1].max()), 1),
                 "width": round(weighted_quantile(across, lengths, [0.9])[0], 1),
-                "branch_order": max(branch_orders(shape)[i] for i in _indices(shape, kind)),
+                "branch_order": max(order for order, s in zip(orders, shape.sections, strict=True) if s.kind == kind),
                 "sholl": " ".join(map(str, sholl(sections))),
             }
         )
@@ -98,7 +98,3 @@ def sholl(sections: Sequence[Section], step: float = SHOLL_STEP) -> list[int]:
     np.add.at(counts, first[crossing], 1)
     np.add.at(counts, last[crossing] + 1, -1)
     return np.cumsum(counts)[1:-1].tolist()
-
-
-def _indices(shape: Shape, kind: int) -> list[int]:
-    return [i for i, section in enumerate(shape.sections) if section.kind == kind]
