@@ -12,6 +12,7 @@ import pandas as pd
 from pipeline.analysis import activity, structure
 from pipeline.analysis.circuit import read_cells, read_edge_sets
 from pipeline.analysis.clamp import clamp_metrics
+from pipeline.analysis.morphologies import morphology_metrics
 from pipeline.analysis.populations import analyse_populations
 from pipeline.analysis.reference import COLUMNS, verdict_table
 from pipeline.analysis.response_tables import analyse_responses
@@ -53,6 +54,7 @@ def run_analysis(resolved: Resolved, paths: CircuitPaths) -> pd.DataFrame:
     metrics += structure.cell_metrics(table)
     metrics += _edges(resolved, paths, cells)
     metrics += _plain(resolved, paths)
+    metrics += morphology_metrics(paths)
     metrics += clamp_metrics(resolved, paths)
     for name, simulation in resolved.model.simulation.items():
         found, columns = _simulation(resolved, paths, name, simulation, cells)

@@ -1,8 +1,8 @@
-"""Morphometrics of a cell: counts, lengths, extents, branch orders, Sholl crossings."""
+"""Morphometrics of a cell: counts, lengths, extents, branch orders, Sholl crossings, layers."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -23,6 +23,7 @@ COLUMNS = (
     "branch_order",
     "sholl",
 )
+LAYER_COLUMNS = ("kind", "layer", "length")
 
 
 def measure(shape: Shape) -> list[dict[str, object]]:
@@ -55,6 +56,32 @@ def measure(shape: Shape) -> list[dict[str, object]]:
                 "sholl": " ".join(map(str, sholl(sections))),
             }
         )
+    return rows
+
+
+def in_layers(shape: Shape, layers: Mapping[str, float], depth: float) -> list[dict[str, object]]:
+    """Measures how much of every kind of neurite lies in each layer.
+
+    Args:
+        shape: The cell.
+        layers: Thickness by layer from the pia down, um.
+        depth: Of the soma below the pia, um.
+
+    Returns:
+        One row per kind and layer with neurites: kind, layer, length (um). A segment counts where
+        its middle is; what lies outside of all layers is left out.
+    """
+    edges = np.concatenate([[0.0], np.cumsum(list(layers.values()))])
+    rows = []
+    for kind in (AXON, DEND, APIC):
+        if not (sections := shape.of_kind(kind)):
+            continue
+        middles, lengths = pieces(sections)
+        at = np.searchsorted(edges, depth - middles[:, 1], side="right") - 1
+        for index, layer in enumerate(layers):
+            if (at == index).any():
+                length = round(float(lengths[at == index].sum()), 1)
+                rows.append({"kind": KIND_NAMES[kind], "layer": layer, "length": length})
     return rows
 
 

@@ -89,6 +89,7 @@ class Made:
     text: str
     row: dict[str, object]
     measured: list[dict[str, object]]
+    layers: list[dict[str, object]]
     findings: list[Finding]
 
 
@@ -127,6 +128,9 @@ def run_morphologies(
     _write(
         paths.analysis("morphometrics"), columns, (row for cell in made for row in cell.measured)
     )
+    columns = ("m_type", "name", *measure.LAYER_COLUMNS)
+    rows = (row for cell in made for row in cell.layers)
+    _write(paths.analysis("morphology_layers"), columns, rows)
     _write(paths.morphology_table, CATALOGUE, (cell.row for cell in made))
     return len(made)
 
@@ -322,8 +326,11 @@ def make(task: Task) -> Made:
         uniforms = draws.random(len(shape.sections))
         shape, findings = fit(shape, row, task.layers, task.depth, uniforms)
     shape = simplify(canonical(shape), task.simplify)
-    measured = [{"m_type": row.m_type, "name": task.name} | part for part in measure.measure(shape)]
-    return Made(task.name, swc_text(shape), _row(task, shape), measured, findings)
+    who = {"m_type": row.m_type, "name": task.name}
+    measured = [who | part for part in measure.measure(shape)]
+    known = measure.in_layers(shape, task.layers, task.depth) if task.depth is not None else []
+    layers = [who | part for part in known]
+    return Made(task.name, swc_text(shape), _row(task, shape), measured, layers, findings)
 
 
 def _is_fitted(task: Task) -> bool:
