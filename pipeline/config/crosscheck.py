@@ -113,6 +113,8 @@ def _check_morphologies(check: _Check) -> None:
         check.report((*path, "m_types"), message, "name m-types, or give nodes the key morphologies")
     if isinstance(config, GrownMorphologies):
         check.file((*path, "distributions"), config.distributions, folder=True)
+        if config.real:
+            check.file((*path, "real"), config.real)
     else:
         check.file((*path, "folder"), config.folder, folder=True)
         check.file((*path, "catalogue"), config.catalogue)

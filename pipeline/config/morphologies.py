@@ -35,6 +35,9 @@ class GrownMorphologies(_Exemplars):
     exemplars: RelativeFile = Field(
         "tables/exemplars.csv", description="CSV: what each m-type is made from, and why."
     )
+    real: RelativeFile | None = Field(
+        None, description="CSV: morphometrics of the real cells, to hold the grown ones against."
+    )
     tries: int = Field(
         2, ge=1, le=100, description="Attempts per axon and apical dendrite; the best one stays."
     )

@@ -36,7 +36,11 @@ def stage_slice(resolved: Resolved, stage: str, name: str = "") -> dict[str, Any
     slices: dict[str, Any] = {
         "compile": {key: tree[key] for key in ("mechanisms", "compiler")},
         "cells": {"cells": tree["cells"]},
-        "morphologies": {"morphologies": tree["morphologies"], "seed": tree["seed"]},
+        "morphologies": {
+            # What the grown cells are held against changes none of them.
+            "morphologies": {k: v for k, v in (tree["morphologies"] or {}).items() if k != "real"},
+            "seed": tree["seed"],
+        },
         "nodes": {"nodes": tree["nodes"], "cells": cells},
         "edges": {"edges": tree["edges"].get(name), "seed": tree["seed"]},
         "circuit": {
@@ -46,7 +50,10 @@ def stage_slice(resolved: Resolved, stage: str, name: str = "") -> dict[str, Any
         },
         "stimulus": {"stimulus": tree["stimuli"].get(name), "seed": tree["seed"]},
         "simulate": {"simulation": tree["simulation"].get(name), "seed": tree["seed"]},
-        "analyse": {key: tree[key] for key in ("analysis", "reference", "nodes", "edges", "cells")},
+        "analyse": {
+            key: tree[key]
+            for key in ("analysis", "reference", "nodes", "edges", "cells", "morphologies")
+        },
         "report": tree,
     }
     if _grows_placed(resolved.model):
@@ -146,6 +153,7 @@ def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
         named = [model.reference, correlation.reference if correlation else None]
         if responses := model.analysis.responses:
             named += [responses.recorded, responses.published_model, responses.units]
+        named.append(getattr(model.morphologies, "real", None))
         if model.analysis.touches:
             named.append(model.analysis.touches.pathways)
         return [resolved.path(path) for path in named if path]
