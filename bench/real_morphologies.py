@@ -5,14 +5,15 @@
 
 The real circuit is the same model with `morphologies: {kind: library}` in a temporary variant: the
 openly licensed reconstructions of the data folder (--data, or ../shared/data beside the checkout);
-m-types without one borrow by the same table of exemplars. Only config differs. The circuits stay in
---out, where the command skips what is there already.
+m-types without one borrow by the same table of exemplars. Only config differs. Circuits
+whose metrics lie in --out already are not built again.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import json
 import subprocess
 import sys
 import tempfile
@@ -38,17 +39,24 @@ SHOWN = (
     "morphologies.reach.",
 )
 """Metrics of the table, or how they begin."""
-REAL = """\
-extends: {base}
-name: {variant}_real
-set:
-  morphologies.kind: library
-  morphologies.folder: {folder}
-  morphologies.catalogue: {folder}/catalogue.csv
-  morphologies.licences: [open]
-  morphologies.quality: [full]
-remove: [morphologies.distributions]
-"""
+GROWN = ("distributions", "real", "tries")
+"""Keys of grown morphologies that a library has not."""
+
+
+def real_variant(base: Path, folder: Path, target: Path) -> None:
+    """Writes the variant that takes its morphologies from a folder; the rest is the base's."""
+    from pipeline.config.load import load_model
+
+    kept = load_model(str(base)).tree["morphologies"].items()
+    library = {key: value for key, value in kept if key not in GROWN} | {
+        "kind": "library",
+        "folder": str(folder),
+        "catalogue": str(folder / "catalogue.csv"),
+        "licences": ["open"],
+        "quality": ["full"],
+    }
+    tree = {"extends": str(base), "name": target.stem, "set": {"morphologies": library}}
+    target.write_text(json.dumps(tree))
 
 
 def build(model: Path, out: Path) -> float:
@@ -93,11 +101,12 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     base = ROOT / "models/column/variants" / f"{options.variant}.yaml"
     real = out / f"{options.variant}_real.yaml"
-    real.write_text(REAL.format(base=base, variant=options.variant, folder=folder))
+    real_variant(base, folder, real)
     found = []
     for name, model in (("synthesised", base), ("real", real)):
-        seconds = build(model, out)
         circuit = out / "column" / model.stem
+        done = (circuit / "analysis/metrics.csv").is_file()
+        seconds = 0.0 if done else build(model, out)
         print(f"{name}: {lent(circuit)}; {seconds:.0f} s; {circuit}", flush=True)
         found.append(metrics(circuit))
     names = [m for m in {**found[0], **found[1]} if m.startswith(SHOWN)]

@@ -52,9 +52,7 @@ def _reached(catalogue: pd.DataFrame, layers: pd.DataFrame, kind: str) -> list[M
     ]
 
 
-def _axons(
-    catalogue: pd.DataFrame, layers: pd.DataFrame, measured: pd.DataFrame
-) -> list[Metric]:
+def _axons(catalogue: pd.DataFrame, layers: pd.DataFrame, measured: pd.DataFrame) -> list[Metric]:
     axons = measured[measured["kind"] == "axon"].set_index("name")
     parts = layers[layers["kind"] == "axon"].merge(
         catalogue[["name", "layer"]].rename(columns={"layer": "own"}), on="name"
@@ -116,7 +114,17 @@ def beside_real(paths: CircuitPaths, real: Path) -> dict[str, pd.DataFrame]:
             who = {"m_type": m_type, "kind": kind}
             rows += [who | _means(measure, *sets) for measure in MEASURES]
             curves.append(pd.DataFrame(who | _curves(*sets)))
-    columns = ["m_type", "kind", "measure", "ours", "ours_sd", "ours_n", "real", "real_sd", "real_n"]
+    columns = [
+        "m_type",
+        "kind",
+        "measure",
+        "ours",
+        "ours_sd",
+        "ours_n",
+        "real",
+        "real_sd",
+        "real_n",
+    ]
     empty = pd.DataFrame(columns=["m_type", "kind", "radius", "ours", "real"])
     sholl = pd.concat(curves, ignore_index=True) if curves else empty
     return {

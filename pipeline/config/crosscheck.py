@@ -110,7 +110,9 @@ def _check_morphologies(check: _Check) -> None:
     drawn = any(getattr(n, "morphologies", None) for n in check.model.nodes.values())
     if config.m_types == "placed" and not drawn:
         message = "m_types is placed, but no nodes draw morphologies"
-        check.report((*path, "m_types"), message, "name m-types, or give nodes the key morphologies")
+        check.report(
+            (*path, "m_types"), message, "name m-types, or give nodes the key morphologies"
+        )
     if isinstance(config, GrownMorphologies):
         check.file((*path, "distributions"), config.distributions, folder=True)
         if config.real:

@@ -52,7 +52,9 @@ def measure(shape: Shape) -> list[dict[str, object]]:
                 "y_median": round(weighted_quantile(middles[:, 1], lengths, [0.5])[0], 1),
                 "y_max": round(float(points[:, 1].max()), 1),
                 "width": round(weighted_quantile(across, lengths, [0.9])[0], 1),
-                "branch_order": max(order for order, s in zip(orders, shape.sections, strict=True) if s.kind == kind),
+                "branch_order": max(
+                    order for order, s in zip(orders, shape.sections, strict=True) if s.kind == kind
+                ),
                 "sholl": " ".join(map(str, sholl(sections))),
             }
         )
