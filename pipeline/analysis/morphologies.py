@@ -25,8 +25,8 @@ def morphology_metrics(paths: CircuitPaths) -> list[Metric]:
         ``morphologies.count``; per m-type ``morphologies.axon.<m-type>.<layer>`` and
         ``.apical.<m-type>.<layer>`` (share of its shapes with 100 um there),
         ``.axon_own_layer.<m-type>`` (median share of the axon in the layer of the soma),
-        ``.axon_layers.<m-type>`` (median number of layers reached), ``.axon_width.<m-type>`` (um, median; 90 % of
-        the axon lie within it) and ``.axon_length.<m-type>`` (um, median).
+        ``.axon_layers.<m-type>`` (median number of layers reached), ``.axon_width.<m-type>`` (um,
+        median; 90 % of the axon lie within it) and ``.axon_length.<m-type>`` (um, median).
     """
     files = [paths.morphology_table, *map(paths.analysis, ("morphology_layers", "morphometrics"))]
     if not all(path.is_file() for path in files):

@@ -9,7 +9,7 @@ import pandas as pd
 from pipeline.cells.morphology import read_morphology
 from pipeline.report import morphology_plots
 from pipeline.report.figures import Tables
-from pipeline.report.morphology_plots import MEASURE_NAMES
+from pipeline.report.morphology_plots import MEASURE_NAMES, SHORT_NAMES
 from pipeline.report.style import Figure
 
 MOST_FINDINGS = 40
@@ -32,7 +32,7 @@ def morphology_section(tables: Tables) -> dict[str, Any] | None:
     return {
         "figures": [*_gallery(tables, catalogue), *_compared(tables)],
         "origins": _origins(tables, catalogue),
-        "measures": list(MEASURE_NAMES.values()),
+        "measures": list(SHORT_NAMES),
         "ratios": _ratios(tables["morphology_comparison"]),
         "findings": findings[:MOST_FINDINGS],
         "more": max(0, len(findings) - MOST_FINDINGS),
@@ -63,7 +63,8 @@ def _gallery(tables: Tables, catalogue: pd.DataFrame) -> list[Figure]:
             "One cell per m-type at its depth, axon and dendrites in different colours, with the "
             "borders of the layers",
             "The exemplar in the middle of its layer; axon orange, dendrites blue, soma white. They "
-            "stand 560 µm apart, so wide axons overlap. Lines: borders of the layers.",
+            "stand 560 µm apart, so wide axons overlap. "
+            "Lines: borders of the layers. One row per layer of the soma, one scale.",
             (tables.link("morphometrics"),), tables.command("morphologies"),
         )
     ]  # fmt: skip

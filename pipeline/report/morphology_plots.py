@@ -21,8 +21,10 @@ MEASURE_NAMES = {
     "width": "width, 90 % of length (µm)",
     "branch_order": "largest branch order",
 }
-_PER_ROW, _STEP, _TALL = 14, 560.0, 1.05
-"""Cells in a row of the gallery, um between them, and inches per 1,000 um."""
+SHORT_NAMES = ("sections", "length", "top", "bottom", "width", "order")
+"""Of the same measures, for a table."""
+_STEP, _ABOVE, _BELOW = 560.0, 260.0, 60.0
+"""um. Between cells of the gallery, and above and below the deepest and highest of a row."""
 
 
 def draw_gallery(
@@ -37,31 +39,49 @@ def draw_gallery(
         dpi: Resolution.
     """
     borders = np.concatenate([[0.0], np.cumsum(list(layers.values()))])
-    groups = [cells.iloc[k : k + _PER_ROW] for k in range(0, len(cells), _PER_ROW)]
-    height = borders[-1] + 480.0
-    wide = min(len(cells), _PER_ROW) * _STEP
-    tall = WIDE * height / wide
+    groups = [rows for _, rows in cells.groupby(cells["m_type"].str.split("_").str[0], sort=False)]
+    wide = max(map(len, groups)) * _STEP
+    spans = [_span(rows, shapes) for rows in groups]
     with style():
-        figure = new_figure(WIDE, float(np.clip(tall, 2.5, 6.5)) * len(groups))
+        figure = new_figure(WIDE, WIDE * sum(high - low for low, high in spans) / wide + 0.2)
         figure.set_facecolor(NIGHT)
-        for ax, group in zip(
-            figure.subplots(len(groups), 1, squeeze=False)[:, 0], groups, strict=True
-        ):
-            _row(ax, group, shapes, borders, wide)
+        axes = figure.subplots(
+            len(groups), 1, squeeze=False, height_ratios=[high - low for low, high in spans]
+        )[:, 0]
+        for ax, rows, span in zip(axes, groups, spans, strict=True):
+            _row(ax, rows, shapes, borders)
+            ax.set_xlim(-0.95 * _STEP, wide - 0.35 * _STEP)
+            ax.set_ylim(span)
             for name, top, bottom in zip(layers, borders[:-1], borders[1:], strict=True):
-                ax.annotate(name, (-0.72 * _STEP, -(top + bottom) / 2), color=PALE, fontsize=7,
-                            va="center", alpha=0.8)  # fmt: skip
-        return encode(figure, "png", max(150, dpi))
+                # A layer that the row shows in part has its name in the middle of that part.
+                high, low = min(-top, span[1] - _ABOVE), max(-bottom, span[0])
+                if high - low > 80.0:
+                    ax.annotate(name, (-0.92 * _STEP, (high + low) / 2), color=PALE, fontsize=6.5,
+                                va="center", alpha=0.8)  # fmt: skip
+        return encode(figure, "png", max(170, dpi))
 
 
-def _row(ax, group: pd.DataFrame, shapes: Mapping[str, Morphology], borders: np.ndarray, wide: float) -> None:  # fmt: skip
+def _span(cells: pd.DataFrame, shapes: Mapping[str, Morphology]) -> tuple[float, float]:
+    """Lowest and highest y that a row of the gallery shows, um; the pia is 0."""
+    ends = [
+        section.points[:, 1] - row.soma_depth
+        for row in cells.itertuples(index=False)
+        for section in shapes[row.name].sections
+    ]
+    every = np.concatenate(ends)
+    return float(every.min()) - _BELOW, min(float(every.max()), 0.0) + _ABOVE
+
+
+def _row(ax, cells: pd.DataFrame, shapes: Mapping[str, Morphology], borders: np.ndarray) -> None:
     from matplotlib.collections import LineCollection
 
+    top = _span(cells, shapes)[1] - _ABOVE
     for border in borders:
-        ax.axhline(-border, color=PALE, linewidth=0.4, alpha=0.35)
-    for place, row in enumerate(group.itertuples(index=False)):
+        if -border <= top + 1.0:
+            ax.axhline(-border, color=PALE, linewidth=0.4, alpha=0.35)
+    for place, row in enumerate(cells.itertuples(index=False)):
         origin = np.array([place * _STEP, -row.soma_depth])
-        for axon, colour, width, alpha in ((True, AXON_COLOUR, 0.22, 0.6),
+        for axon, colour, width, alpha in ((True, AXON_COLOUR, 0.28, 0.75),
                                            (False, DENDRITE_COLOUR, 0.5, 0.95)):  # fmt: skip
             lines = [
                 section.points[:, :2] + origin
@@ -73,15 +93,12 @@ def _row(ax, group: pd.DataFrame, shapes: Mapping[str, Morphology], borders: np.
                                zorder=2 if axon else 3)
             )  # fmt: skip
         ax.scatter(*origin, s=5, color="white", zorder=4, linewidths=0)
-        ax.annotate(row.m_type, (origin[0], 60.0 + 90.0 * (place % 2)), color=PALE, fontsize=6,
-                    ha="center", va="bottom")  # fmt: skip
+        ax.annotate(row.m_type, (origin[0], top + 50.0 + 85.0 * (place % 2)), color=PALE,
+                    fontsize=6, ha="center", va="bottom")  # fmt: skip
     ax.set_facecolor(NIGHT)
     ax.spines[:].set_visible(False)
     ax.set_xticks([])
     ax.set_yticks([])
-    ax.set_aspect("equal")
-    ax.set_xlim(-0.75 * _STEP, wide - 0.35 * _STEP)
-    ax.set_ylim(-borders[-1] - 200.0, 280.0)
 
 
 def draw_comparison(table: pd.DataFrame, dpi: int) -> str:
