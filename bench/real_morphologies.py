@@ -36,9 +36,8 @@ SHOWN = (
     "local.on_apical",
     "local.on_initial_segment",
     "local.pathways.",
-    "morphologies.reach.",
 )
-"""Metrics of the table, or how they begin."""
+"""Metrics of the table, or how they begin; judged ones of the morphologies come behind them."""
 GROWN = ("distributions", "real", "tries")
 """Keys of grown morphologies that a library has not."""
 
@@ -77,6 +76,13 @@ def metrics(folder: Path) -> dict[str, float]:
         return {row["metric"]: float(row["value"] or "nan") for row in csv.DictReader(handle)}
 
 
+def verdicts(folder: Path) -> dict[str, str]:
+    """Returns pass or fail of the judged metrics of the morphologies."""
+    with open(folder / "analysis/verdicts.csv", newline="") as handle:
+        rows = [r for r in csv.DictReader(handle) if r["metric"].startswith("morphologies.")]
+    return {r["metric"]: r["verdict"] for r in rows if r["verdict"] in ("pass", "fail")}
+
+
 def lent(folder: Path) -> str:
     """Says how many m-types stand on cells of their own."""
     with open(folder / "components/morphologies.csv", newline="") as handle:
@@ -102,18 +108,26 @@ def main() -> None:
     base = ROOT / "models/column/variants" / f"{options.variant}.yaml"
     real = out / f"{options.variant}_real.yaml"
     real_variant(base, folder, real)
-    found = []
+    found, judged = [], []
     for name, model in (("synthesised", base), ("real", real)):
         circuit = out / "column" / model.stem
         done = (circuit / "analysis/metrics.csv").is_file()
         seconds = 0.0 if done else build(model, out)
         print(f"{name}: {lent(circuit)}; {seconds:.0f} s; {circuit}", flush=True)
         found.append(metrics(circuit))
-    names = [m for m in {**found[0], **found[1]} if m.startswith(SHOWN)]
-    print(f"\n{'metric':44} {'synthesised':>12} {'real':>12}")
+        judged.append(verdicts(circuit))
+    every = {**found[0], **found[1]}
+    names = [m for m in every if m.startswith(SHOWN)] + list({**judged[0], **judged[1]})
+    print(f"\n{'metric':44} {'synthesised':>18} {'real':>18}")
     for name in names:
-        cells = [f"{f[name]:12.5g}" if name in f else f"{'-':>12}" for f in found]
-        print(f"{name:44} {cells[0]} {cells[1]}")
+        cells = [
+            f"{own[name]:.5g} {seen.get(name, '')}".strip() if name in own else "-"
+            for own, seen in zip(found, judged, strict=True)
+        ]
+        print(f"{name:44} {cells[0]:>18} {cells[1]:>18}")
+    for what, seen in zip(("synthesised", "real"), judged, strict=True):
+        passed = sum(verdict == "pass" for verdict in seen.values())
+        print(f"{what}: {passed} of {len(seen)} targets of morphologies met")
 
 
 if __name__ == "__main__":
