@@ -146,12 +146,13 @@ def cells(options: argparse.Namespace) -> None:
 def morphologies(options: argparse.Namespace) -> None:
     """Grow or check the morphologies of a model, and write them with their catalogue."""
     from pipeline.morphologies.stage import run_morphologies
+    from pipeline.nodes.populations import shape_types
 
     resolved, paths = _open_stage(options)
     if resolved.model.morphologies is None:
         message = "the model has no key morphologies"
         raise ConfigError(Problem(resolved.model.name, message, "add it, or leave this stage out"))
-    count = run_morphologies(resolved, paths, options.workers)
+    count = run_morphologies(resolved, paths, options.workers, shape_types(resolved))
     print(f"{paths.morphology_table}  {count} morphologies")
 
 

@@ -24,6 +24,7 @@ from pipeline.errors import CircuitError, Problem, SimulationError
 from pipeline.mechanisms import load_library
 from pipeline.runtime import progress
 from pipeline.simulation import continuous, coreneuron, events, release_synapses, synapses
+from pipeline.simulation.bmtk_nodes import network_class
 from pipeline.simulation.neuron_cells import (
     build_point,
     is_point,
@@ -120,7 +121,6 @@ def _start_neuron(plan: Plan):
 
 def _build(plan: Plan):
     """Cells and spike-driven edges by BioNet, continuous edges by ours."""
-    from bmtk.simulator.bionet.bionetwork import BioNetwork
     from bmtk.simulator.bionet.config import Config
     from bmtk.simulator.bionet.pyfunction_cache import add_cell_model
 
@@ -131,9 +131,9 @@ def _build(plan: Plan):
     described: dict[tuple[str, str], Any] = {}
 
     def load_cell(node, template, parameters) -> NeuronCell:
-        raw = node["morphology"]  # BMTK hands HDF5 text over as bytes
-        name = raw.decode() if isinstance(raw, bytes) else str(raw)
-        name = name.removesuffix(suffix)  # BMTK adds it where the types table gives the name
+        name = str(node["morphology"]).removesuffix(
+            suffix
+        )  # BMTK adds it where the types table gives the name
         axon = parameters.get("axon", "keep")
         if (name, axon) not in loaded:
             path = plan.paths.morphologies / f"{name}{suffix}"
@@ -165,7 +165,7 @@ def _build(plan: Plan):
         )
     ]
     conf = Config.from_dict(_bmtk_config(plan, config, graded + driven))
-    network = BioNetwork.from_config(conf)
+    network = network_class().from_config(conf)
     network.build_nodes()
     network.build_recurrent_edges()
     _population(plan)
