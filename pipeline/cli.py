@@ -118,6 +118,11 @@ def _verbs_on_emodels(stage) -> None:
     extract = stage("extract", emodel_commands.extract, "extract mymodel --name L5TPC --save")
     extract.add_argument("--name", help="one key under extract; default all")
     extract.add_argument("--save", action="store_true", help="write the model's own table, too")
+    optimise = stage("optimise", emodel_commands.optimise, "optimise column --name cNAC --seed 1")
+    optimise.add_argument("--name", help="one key under fits; default all")
+    optimise.add_argument("--seed", type=int, help="one search only, without the e-model")
+    optimise.add_argument("--merge", action="store_true", help="only take the best of the searches")
+    optimise.add_argument("--workers", type=int, default=2, help="processes")
 
 
 def _verbs_on_files(verb) -> None:

@@ -51,6 +51,7 @@ def stage_slice(resolved: Resolved, stage: str, name: str = "") -> dict[str, Any
             "synapse_models": tree["synapse_models"],
         },
         "extract": {"extract": tree["extract"].get(name)},
+        "optimise": {"fit": tree["fits"].get(name)},
         "stimulus": {"stimulus": tree["stimuli"].get(name), "seed": tree["seed"]},
         "simulate": {"simulation": tree["simulation"].get(name), "seed": tree["seed"]},
         "analyse": {
@@ -151,6 +152,10 @@ def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
         if isinstance(edges, TouchEdges):
             return [resolved.path(file) for _, file, _ in touch_files(edges)]
         return [resolved.path(edges.connectome_folder) / f"{edges.connectome}.csv"]
+    if stage == "optimise":
+        fit = model.fits[name]
+        files = (fit.bounds, fit.protocols, fit.targets, fit.recordings, fit.morphology)
+        return [resolved.path(file) for file in files if file]
     if stage == "extract":
         return _recordings(resolved, name)
     if stage == "stimulus":

@@ -160,9 +160,7 @@ class _Run:
                 Current(self.holding if protocol.holding else 0.0, 0.0, protocol.total),
                 Current(amplitude, start, stop - start),
             ]
-            trace = cell.run(currents, stop, until_spike_after=start)[SOMA]
-            late = trace.value[trace.time >= start]
-            return bool(len(late) and late.max() > settings.spike_threshold)
+            return cell.fires(currents, start, stop)
 
         low, high = 0.0, self._guess()
         while not fires(high):
@@ -197,9 +195,7 @@ class _Run:
         if self.keep:
             self.outcome.traces[protocol.name] = traces
         for location, trace in traces.items():
-            own = [
-                t for t in self.wanted if (t.protocol, t.location) == (protocol.name, location)
-            ]
+            own = [t for t in self.wanted if (t.protocol, t.location) == (protocol.name, location)]
             found = features(trace, protocol, currents[1].amplitude, [t.feature for t in own],
                              self.task.settings.spike_threshold)  # fmt: skip
             self.outcome.values |= {t.label: found[t.feature] for t in own if t.feature in found}

@@ -202,7 +202,10 @@ def read_protocols(path: Path) -> dict[str, Protocol]:
         if np.isnan(wanted):
             table.fail(row, f"{kind} without an amplitude", "fill amplitude or amplitude_percent")
         total = number("total")
-        if kind != "holding_search" and not 0 <= pulse.delay < pulse.delay + pulse.duration <= total:
+        if (
+            kind != "holding_search"
+            and not 0 <= pulse.delay < pulse.delay + pulse.duration <= total
+        ):
             table.fail(row, "the pulse does not lie within 0 and total", "correct delay, duration")
         before = found[name].pulses if name in found else ()
         strict = str(table.rows["strict"][row]) != "0" if "strict" in table.rows else True
