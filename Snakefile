@@ -8,6 +8,7 @@ min_version("9.0")
 include: "pipeline/rules/common.smk"
 include: "pipeline/rules/cells.smk"
 include: "pipeline/rules/morphologies.smk"
+include: "pipeline/rules/emodels.smk"
 include: "pipeline/rules/circuit.smk"
 include: "pipeline/rules/stimuli.smk"
 include: "pipeline/rules/simulate.smk"
@@ -31,6 +32,11 @@ rule circuit:
         PATHS.circuit_config,
 
 
+rule targets:
+    input:
+        [PATHS.targets(name) for name in MODEL.extract],
+
+
 rule stimuli:
     input:
         [PATHS.stimulus_spikes(name) for name in MODEL.stimuli],
@@ -50,6 +56,7 @@ localrules:
     report,
     mechanisms,
     circuit,
+    targets,
     stimuli,
     simulate,
     analyse,

@@ -106,8 +106,18 @@ def build_parser() -> argparse.ArgumentParser:
     run = stage("run", commands.run_workflow, "run worm tiny")
     run.add_argument("--cores", type=_positive, default=os.cpu_count() or 1)
     run.add_argument("-n", "--dry-run", action="store_true", help="show what would be done")
+    _verbs_on_emodels(stage)
     _verbs_on_files(verb)
     return parser
+
+
+def _verbs_on_emodels(stage) -> None:
+    """Adds the verbs about electrical models."""
+    from pipeline import emodel_commands
+
+    extract = stage("extract", emodel_commands.extract, "extract mymodel --name L5TPC --save")
+    extract.add_argument("--name", help="one key under extract; default all")
+    extract.add_argument("--save", action="store_true", help="write the model's own table, too")
 
 
 def _verbs_on_files(verb) -> None:

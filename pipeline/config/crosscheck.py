@@ -69,6 +69,7 @@ def check_references(model: Model, folder: Path, document: Document) -> list[Pro
     _check_stimuli(check)
     _check_simulations(check)
     _check_tuning(check)
+    _check_extract(check)
     _check_analysis(check)
     return check.problems
 
@@ -125,6 +126,11 @@ def _check_morphologies(check: _Check) -> None:
         if not config.layers:
             message = "exemplars need layers, from which it follows how far neurites reach"
             check.report((*path, "layers"), message, "give the thickness of every layer")
+
+
+def _check_extract(check: _Check) -> None:
+    for name, config in check.model.extract.items():
+        check.file(("extract", name, "sweeps"), config.sweeps)
 
 
 def _check_variant(check: _Check) -> None:
@@ -340,7 +346,9 @@ def _check_analysis(check: _Check) -> None:
         check.file(("reference",), model.reference)
     _check_responses(check)
     if touches := model.analysis.touches:
-        check.file(("analysis", "touches", "pathways"), touches.pathways)
+        for key in ("pathways", "recorded"):
+            if (file := getattr(touches, key)) is not None:
+                check.file(("analysis", "touches", key), file)
         known = [name for name, edges in model.edges.items() if isinstance(edges, TouchEdges)]
         check.one_of(
             ("analysis", "touches", "edges"), touches.edges, known, "edges of kind touches"

@@ -30,6 +30,7 @@ from pipeline.config.quantity import (
     Text,
     TimeStep,
 )
+from pipeline.config.recordings import Extraction
 from pipeline.config.responses import Responses
 from pipeline.config.rules import RuleEdges
 from pipeline.config.simulation import Simulation
@@ -322,6 +323,9 @@ class Model(Strict):
     stimuli: dict[Name, Stimulus] = Field(default_factory=dict)
     simulation: dict[Name, Simulation] = Field(default_factory=dict)
     tuning: dict[Name, Tuning] = Field(default_factory=dict)
+    extract: dict[Name, Extraction] = Field(
+        default_factory=dict, description="Targets of e-types from recorded sweeps."
+    )
     analysis: Analysis = Analysis()
     report: Report = Report()
     reference: RelativeFile | None = Field(None, description="Published values with tolerance.")

@@ -18,6 +18,7 @@ from pipeline.config.rules import RuleEdges
 from pipeline.config.schema import Model, TableNodes
 from pipeline.config.simulation import FileCurrent, SpikeInput
 from pipeline.config.stimuli import MovieFile
+from pipeline.config.tables import read_csv
 from pipeline.config.touches import TouchEdges, touch_files
 from pipeline.errors import ConfigError, Problem
 
@@ -27,14 +28,15 @@ def stage_slice(resolved: Resolved, stage: str, name: str = "") -> dict[str, Any
 
     Args:
         resolved: The model.
-        stage: compile, cells, morphologies, nodes, edges, stimulus, circuit, simulate, analyse or
+        stage: compile, cells, extract, morphologies, nodes, edges, stimulus, circuit, simulate, analyse or
             report.
         name: Which edge config, stimulus, run or protocol, for stages that have several.
     """
     tree = resolved.tree
     cells = {k: value for k, value in (tree["cells"] or {}).items() if k != "protocols"}
     slices: dict[str, Any] = {
-        "compile": {key: tree[key] for key in ("mechanisms", "compiler")},
+        "compile": {key: tree[key] for key in ("mechanisms", "compiler")}
+        | {"coreneuron": needs_coreneuron(resolved.model)},
         "cells": {"cells": tree["cells"]},
         "morphologies": {
             # What the grown cells are held against changes none of them.
@@ -48,6 +50,7 @@ def stage_slice(resolved: Resolved, stage: str, name: str = "") -> dict[str, Any
             "edges": sorted(tree["edges"]),
             "synapse_models": tree["synapse_models"],
         },
+        "extract": {"extract": tree["extract"].get(name)},
         "stimulus": {"stimulus": tree["stimuli"].get(name), "seed": tree["seed"]},
         "simulate": {"simulation": tree["simulation"].get(name), "seed": tree["seed"]},
         "analyse": {
@@ -104,6 +107,11 @@ def mechanism_folders(resolved: Resolved) -> list[Path]:
     return folders
 
 
+def needs_coreneuron(model: Model) -> bool:
+    """Whether a run of the model is advanced by CoreNEURON."""
+    return any(run.solver == "coreneuron" for run in model.simulation.values())
+
+
 def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
     """Returns the model's own files that a stage reads, besides outputs of earlier stages."""
     model = resolved.model
@@ -141,6 +149,8 @@ def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
         if isinstance(edges, TouchEdges):
             return [resolved.path(file) for _, file, _ in touch_files(edges)]
         return [resolved.path(edges.connectome_folder) / f"{edges.connectome}.csv"]
+    if stage == "extract":
+        return _recordings(resolved, name)
     if stage == "stimulus":
         stimulus = model.stimuli[name]
         movie = [stimulus.movie.file] if isinstance(stimulus.movie, MovieFile) else []
@@ -156,9 +166,20 @@ def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
             named += [responses.recorded, responses.published_model, responses.units]
         named.append(getattr(model.morphologies, "real", None))
         if model.analysis.touches:
-            named.append(model.analysis.touches.pathways)
+            named += [model.analysis.touches.pathways, model.analysis.touches.recorded]
         return [resolved.path(path) for path in named if path]
     return []
+
+
+def _recordings(resolved: Resolved, name: str) -> list[Path]:
+    """The table of sweeps and the files it names, as far as it can be read."""
+    config = resolved.model.extract[name]
+    table, folder = resolved.path(config.sweeps), resolved.path(config.folder)
+    if not table.is_file():
+        return [table]
+    rows = read_csv(table)
+    named = [name for column in ("current", "voltage") if column in rows for name in rows[column]]
+    return [table, *(folder / name for name in sorted(set(named)))]
 
 
 def _morphology_files(resolved: Resolved, config: MorphologySet) -> list[Path]:

@@ -207,6 +207,9 @@ class CircuitPaths:
     def tuning(self, name: str) -> Path:
         return self.root / "tuning" / name
 
+    def targets(self, name: str) -> Path:
+        return self.root / "targets" / f"{name}.csv"
+
     def analysis(self, name: str) -> Path:
         return self.root / "analysis" / f"{name}.csv"
 

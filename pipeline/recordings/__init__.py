@@ -1,0 +1,1 @@
+"""Recordings of cells: sweeps read, features taken, targets written."""
