@@ -36,6 +36,8 @@ from pipeline.morphologies.simplify import simplify
 from pipeline.morphologies.stage import check_morphologies, run_morphologies
 from pipeline.morphologies.swc import swc_text
 from pipeline.nodes.populations import shape_types
+from pipeline.report.figures import Tables
+from pipeline.report.morphologies import morphology_section
 from pipeline.sonata.layout import CircuitPaths
 
 LAYERS = {"L1": 100.0, "L2": 200.0, "L5": 300.0}
@@ -460,11 +462,12 @@ def test_bytes_depend_neither_on_workers_nor_on_the_other_types(model, tmp_path)
     assert bytes_of(second) == {k: v for k, v in bytes_of(first).items() if k.startswith("L1_DAC")}
 
 
+def off_centre(path):
+    path.write_text(path.read_text().replace("1 1 0 0 0", "1 1 3 0 0", 1))
+
+
 def test_rejected_cells_are_left_out_with_a_finding(model, tmp_path):
-    library = tmp_path / "lib"
-    (library / "a.swc").write_text(
-        (library / "a.swc").read_text().replace("1 1 0 0 0", "1 1 3 0 0", 1)
-    )
+    off_centre(tmp_path / "lib/a.swc")
     tree = yaml.safe_load(model.read_text())
     tree["morphologies"]["reject"] = ["off_centre"]
     tree["morphologies"]["count"] = 3
@@ -498,3 +501,34 @@ def test_placed_means_the_types_with_cells():
     assert "scale" in counted and "morphologies" not in counted
     row = plan_model(tiny)["populations"][0]
     assert row["name"] == "morphologies" and 5 < row["seconds"] < 120 and 5e6 < row["disk"] < 3e7
+
+
+def test_the_report_shows_what_was_borrowed_and_found(model, tmp_path):
+    off_centre(tmp_path / "lib/a.swc")
+    paths = CircuitPaths(tmp_path / "c")
+    resolved = load_model(str(model), "default")
+    assert morphology_section(Tables(resolved, paths)) is None
+    run_morphologies(resolved, paths)
+    section_ = morphology_section(Tables(resolved, paths))
+    assert [figure.key for figure in section_["figures"]] == ["morphology-gallery"]
+    origins = {row["m_type"]: row for row in section_["origins"]}
+    assert origins["L5_MC"]["own"] and origins["L5_MC"]["dendrites"] == "own (2)"
+    assert not origins["L1_DAC"]["own"] and origins["L1_DAC"]["axon"] == "L5_MC (1)"
+    found = {row["check"]: row["count"] for row in section_["findings"]}
+    rows = list(csv.DictReader(open(paths.analysis("morphology_findings"))))
+    assert sum(found.values()) == len(rows) and found["off_centre"] == 1
+
+
+@pytest.mark.parametrize(("value", "nodes", "message"), [
+    ("placed", False, "no nodes draw morphologies"), ("all", True, "m_types"), ([3], True, "m_types"),
+])  # fmt: skip
+def test_wrong_m_types_are_told_with_their_line(model, value, nodes, message):
+    tree = yaml.safe_load(model.read_text())
+    tree["morphologies"]["m_types"] = value
+    if not nodes:
+        del tree["nodes"]["cells"]["morphologies"], tree["edges"]
+        tree.pop("analysis", None)
+    model.write_text(yaml.safe_dump(tree))
+    with pytest.raises(ConfigError, match=message) as error:
+        load_model(str(model), "default")
+    assert any("model.yaml:" in problem.where for problem in error.value.problems)
