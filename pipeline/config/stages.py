@@ -128,11 +128,9 @@ def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
         ]
     if stage == "morphologies" and model.morphologies:
         tables = _morphology_files(resolved, model.morphologies)
-        placed = drawn_shapes(model) if _grows_placed(model) else []
-        return [
-            *tables,
-            *(resolved.path(f) for n in placed for f in node_files(model.nodes[n])[:-1]),
-        ]
+        placed = [model.nodes[n] for n in drawn_shapes(model)] if _grows_placed(model) else []
+        counted = [f for n in placed for f in node_files(n) if f != n.morphologies.rules]
+        return [*tables, *map(resolved.path, counted)]
     if stage == "nodes":
         tables = [path for nodes in model.nodes.values() for path in node_files(nodes)]
         files = [resolved.path(table) for table in tables] + _cell_model_files(resolved)
