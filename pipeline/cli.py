@@ -121,7 +121,9 @@ def _verbs_on_emodels(stage) -> None:
     optimise = stage("optimise", emodel_commands.optimise, "optimise column --name cNAC --seed 1")
     optimise.add_argument("--name", help="one key under fits; default all")
     optimise.add_argument("--seed", type=int, help="one search only, without the e-model")
+    optimise.add_argument("--generations", type=int, help="stop earlier than the config says")
     optimise.add_argument("--merge", action="store_true", help="only take the best of the searches")
+    optimise.add_argument("--save", action="store_true", help="write the model's own files, too")
     optimise.add_argument("--workers", type=int, default=2, help="processes")
 
 

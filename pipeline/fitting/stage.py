@@ -102,9 +102,18 @@ def _morphology(resolved: Resolved, fit: Fit, paths: CircuitPaths) -> Path:
 
 def run_search(
     resolved: Resolved, name: str, seed: int, paths: CircuitPaths, library: Path | None,
-    workers: int,
+    workers: int, generations: int | None = None,
 ) -> Path:  # fmt: skip
     """Runs one search, or goes on with it.
+
+    Args:
+        resolved: The model.
+        name: Key under ``fits``.
+        seed: Of the search.
+        paths: The circuit.
+        library: Compiled mechanisms.
+        workers: Processes; the result does not depend on them.
+        generations: Stop here; None for the config's number.
 
     Returns:
         The result's path.
@@ -125,8 +134,11 @@ def run_search(
         with Pool(
             task_file, len(objectives), workers, limits.time_limit, limits.recycle, limits.worst
         ) as pool:
+            config = fit.search
+            if generations:
+                config = config.model_copy(update={"generations": generations})
             found = search(
-                fit.search, seed, space, len(objectives), scores, pool.map, f"{name} seed {seed}"
+                config, seed, space, len(objectives), scores, pool.map, f"{name} seed {seed}"
             )
     write_json(paths.fit_result(name, seed), _result(found, space, objectives, key, seed))
     return paths.fit_result(name, seed)
@@ -246,3 +258,16 @@ def _csv(path: Path, rows: list[dict]) -> None:
         index=False, float_format="%.8g", quoting=csv.QUOTE_MINIMAL, lineterminator="\n"
     )
     write_text(path, text)
+
+
+def save(resolved: Resolved, name: str, paths: CircuitPaths) -> Path:
+    """Copies a found e-model and its feature table into the model's own folder.
+
+    Returns:
+        The e-model file in the model.
+    """
+    target = resolved.path(f"emodels/{name}.yaml")
+    write_text(target, paths.fit_emodel(name).read_text(encoding="utf-8"))
+    table = paths.fit_table(name, "features").read_text(encoding="utf-8")
+    write_text(resolved.path(f"tables/fitted/{name}.csv"), table)
+    return target
