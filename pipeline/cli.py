@@ -118,6 +118,10 @@ def _verbs_on_emodels(stage) -> None:
     extract = stage("extract", emodel_commands.extract, "extract mymodel --name L5TPC --save")
     extract.add_argument("--name", help="one key under extract; default all")
     extract.add_argument("--save", action="store_true", help="write the model's own table, too")
+    generalise = stage("generalise", emodel_commands.generalise, "generalise column tiny")
+    generalise.add_argument("--part", type=_part, metavar="I/N", help="only evaluate one part")
+    generalise.add_argument("--workers", type=_positive, default=2, help="processes")
+    generalise.add_argument("--cache", type=Path, help="folder of kept evaluations")
 
 
 def _verbs_on_files(verb) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from pipeline.commands import _chosen, _open_stage
+from pipeline.commands import _chosen, _open_stage, cache_folder
+from pipeline.errors import ConfigError, Problem
 
 
 def extract(options: argparse.Namespace) -> None:
@@ -15,3 +16,27 @@ def extract(options: argparse.Namespace) -> None:
     for name in _chosen(options.name, list(resolved.model.extract), "extract"):
         written, rows = run_extract(resolved, name, paths, options.save)
         print(f"{written}  {rows} targets")
+
+
+def generalise(options: argparse.Namespace) -> None:
+    """Judge every allowed morphology with every e-model; only what is new is evaluated."""
+    from pipeline.generalise import stage
+    from pipeline.generalise.evaluation import Store
+
+    resolved, paths = _open_stage(options)
+    if resolved.model.generalise is None:
+        message = "the model has no key generalise"
+        raise ConfigError(Problem(resolved.model.name, message, "add it, or leave this stage out"))
+    evaluator = stage.evaluator_of(resolved)
+    store = Store(cache_folder(options.cache, "generalise"))
+    if options.part:
+        part, parts = options.part
+        found = stage.run_part(resolved, paths, evaluator, store, part - 1, parts, options.workers)
+        print(f"{found[0]}  {found[1]} evaluated")
+        return
+    found = stage.run_generalise(resolved, paths, evaluator, store, options.workers)
+    print(
+        f"{paths.generalise('pairs')}  {found['accepted']} of {found['pairs']} pairs accepted, "
+        f"{found['covered']} of {found['me_types']} me-types covered, "
+        f"{found['evaluated']} evaluated now"
+    )

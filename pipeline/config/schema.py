@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from pipeline.config.emodel import AxonRule
+from pipeline.config.generalise import Generalise
 from pipeline.config.morphologies import MorphologySet
 from pipeline.config.placement import ImportedNodes, PlacedNodes, PointNodes
 from pipeline.config.quantity import (
@@ -323,6 +324,9 @@ class Model(Strict):
     stimuli: dict[Name, Stimulus] = Field(default_factory=dict)
     simulation: dict[Name, Simulation] = Field(default_factory=dict)
     tuning: dict[Name, Tuning] = Field(default_factory=dict)
+    generalise: Generalise | None = Field(
+        None, description="Judges every allowed morphology with every e-model."
+    )
     extract: dict[Name, Extraction] = Field(
         default_factory=dict, description="Targets of e-types from recorded sweeps."
     )

@@ -28,8 +28,8 @@ def stage_slice(resolved: Resolved, stage: str, name: str = "") -> dict[str, Any
 
     Args:
         resolved: The model.
-        stage: compile, cells, extract, morphologies, nodes, edges, stimulus, circuit, simulate, analyse or
-            report.
+        stage: compile, cells, extract, generalise, morphologies, nodes, edges, stimulus, circuit,
+            simulate, analyse or report.
         name: Which edge config, stimulus, run or protocol, for stages that have several.
     """
     tree = resolved.tree
@@ -45,6 +45,7 @@ def stage_slice(resolved: Resolved, stage: str, name: str = "") -> dict[str, Any
             "edges": sorted(tree["edges"]),
             "synapse_models": tree["synapse_models"],
         },
+        "generalise": _generalise_slice(tree),
         "extract": {"extract": tree["extract"].get(name)},
         "stimulus": {"stimulus": tree["stimuli"].get(name), "seed": tree["seed"]},
         "simulate": {"simulation": tree["simulation"].get(name), "seed": tree["seed"]},
@@ -127,6 +128,8 @@ def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
         if isinstance(edges, TouchEdges):
             return [resolved.path(file) for _, file, _ in touch_files(edges)]
         return [resolved.path(edges.connectome_folder) / f"{edges.connectome}.csv"]
+    if stage == "generalise" and model.generalise:
+        return _generalise_files(resolved)
     if stage == "extract":
         return _recordings(resolved, name)
     if stage == "stimulus":
@@ -146,6 +149,24 @@ def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
             named.append(model.analysis.touches.pathways)
         return [resolved.path(path) for path in named if path]
     return []
+
+
+def _generalise_slice(tree: dict[str, Any]) -> dict[str, Any]:
+    """Types and labels come from the nodes, whose places do not matter."""
+    config = tree["generalise"]
+    nodes = tree["nodes"].get(config["nodes"]) if config else None
+    keys = ("table", "types", "labels", "name_column", "layers", "regions")
+    own = {key: nodes[key] for key in keys if key in nodes} if nodes else None
+    # How many jobs share the work does not change the result.
+    free = {key: value for key, value in config.items() if key != "parts"} if config else None
+    return {"generalise": free, "nodes": own}
+
+
+def _generalise_files(resolved: Resolved) -> list[Path]:
+    config = resolved.model.generalise
+    tables = [config.table, *node_files(resolved.model.nodes[config.nodes])]
+    emodels = sorted(resolved.path(config.emodels).glob("*.yaml"))
+    return [*(resolved.path(table) for table in tables), *emodels]
 
 
 def _recordings(resolved: Resolved, name: str) -> list[Path]:
