@@ -28,7 +28,7 @@ from pipeline.generalise.verdict import coverage_table, judge, pair_table
 from pipeline.nodes.build import run_nodes
 from pipeline.nodes.emodel_choice import Judged, judged_of
 from pipeline.sonata.layout import CircuitPaths
-from pipeline.sonata.read import read_nodes, read_types
+from pipeline.sonata.read import read_typed_nodes
 
 ETYPES = sorted({row["etype"] for row in rows("me_types.csv")})
 EMODEL = """schema: 1
@@ -351,20 +351,18 @@ def test_cells_get_accepted_morphologies_emodels_and_currents(column, tmp_path):
         run_nodes(resolved, paths)
     run_generalise(resolved, paths, toy, Store(tmp_path / "store"))
     run_nodes(resolved, paths)
-    nodes, types = read_nodes(paths.nodes("cells"), "cells"), read_types(paths.node_types("cells"))
-    kinds = types["pop_name"].to_numpy()[nodes.type_ids]
-    shapes = nodes.columns["morphology"].astype(str)
+    nodes = read_typed_nodes(paths.nodes("cells"), paths.node_types("cells"), "cells")
+    kinds, shapes = (nodes[key].astype(str) for key in ("pop_name", "morphology"))
     judged = judged_of(paths.generalise("pairs"))
-    used = {(kind, shape) for kind, shape in zip(kinds, shapes, strict=True)}
+    used = list(zip(kinds, shapes, strict=True))
     for kind, shape in used:
         assert shape in judged.accepted.get(kind, {shape}), (kind, shape)
-    emodels = [row["dynamics_params"] for _, row in types.iloc[nodes.type_ids].iterrows()]
-    assert emodels == [f"{kind.rsplit('_', 1)[1].rstrip('0123456789')}.json" for kind in kinds]
-    assert set(types["model_template"]) == {"sonatina:cell"}
-    for column_name, index in (("holding_current", 0), ("threshold_current", 1)):
-        own = nodes.columns[f"@dynamics:{column_name}"]
-        wanted = [judged.currents[pair][index] for pair in zip(kinds, shapes, strict=True)]
-        assert own == pytest.approx(np.array(wanted, np.float32)) and np.isfinite(own).all()
+    assert nodes["dynamics_params"].tolist() == [f"{name}.json" for name in nodes["etype"]]
+    assert set(nodes["model_template"].astype(str)) == {"sonatina:cell"}
+    for index, name in enumerate(("holding_current", "threshold_current")):
+        own = nodes[f"@dynamics:{name}"].to_numpy()
+        wanted = np.array([judged.currents[pair][index] for pair in used], np.float32)
+        assert own.tolist() == wanted.tolist() and np.isfinite(own).all()
     stored = json.loads((paths.emodels / "cADpyr.json").read_text())
     assert stored["axon"] == "stub_myelin" and stored["discretisation"]["length"] == 40
     table = pd.read_csv(paths.analysis("emodels_cells"))
