@@ -30,6 +30,8 @@ import numpy as np
 FULL, SIDE, HEIGHT = 31_346, 231.0, 2082.0
 OPEN = ("full_apache2", "full_ccby4")
 SPINE = 2.5
+BYTES, ROOM = 114, 8e9
+"""brain-indexer per segment, and what it may take."""
 
 
 def simplified(points: np.ndarray, diameters: np.ndarray, tolerance: float):
@@ -222,6 +224,14 @@ def peer(args) -> dict:
     start = time.perf_counter()
     add_all(tree, gid[order], shapes, row[order], begin[order], end[order])
     built = time.perf_counter() - start
+    result = {"elements": n, "build": built}
+    for kind in ("boxes", "exact"):
+        result[kind] = queries(tree, shapes, cells, args, kind == "exact")
+    return result
+
+
+def queries(tree, shapes, cells, args, exact: bool) -> dict:
+    """Asks for the neighbours of every axon segment of some cells, for at most 30 s."""
     rng, hits, asked, start = np.random.default_rng(2), 0, 0, time.perf_counter()
     for pre in rng.permutation(args.n)[: args.sample]:
         low, high = shapes.first[cells.morphology[pre]], shapes.first[cells.morphology[pre] + 1]
@@ -230,14 +240,33 @@ def peer(args) -> dict:
         a, b = shapes.start[axon] @ turn.T + shift, shapes.end[axon] @ turn.T + shift
         wide = shapes.radius[axon][:, None] + SPINE
         corners = np.minimum(a, b) - wide, np.maximum(a, b) + wide
-        for lower, upper in zip(*(c.astype(np.float32) for c in corners), strict=True):
+        boxes = zip(*(c.astype(np.float32) for c in corners), strict=True)
+        for k, (lower, upper) in enumerate(boxes):
             found = tree._find_intersecting_box_np(lower, upper, geometry="bounding_box")
-            hits += len(found["gid"])
+            if exact and len(found["gid"]):
+                starts, ends = (np.where(np.isnan(e), found["centroid"], e)
+                                for e in found["endpoints"])  # fmt: skip
+                gap = axis_distance(a[k], b[k], starts, ends)
+                hits += int((gap < found["radius"] + wide[k]).sum())
+            else:
+                hits += len(found["gid"])
             asked += 1
-        if time.perf_counter() - start > 60:
+        if time.perf_counter() - start > 30:
             break
-    took = time.perf_counter() - start
-    return {"elements": n, "build": built, "queries": asked, "hits": hits, "seconds": took}
+    return {"queries": asked, "hits": hits, "seconds": time.perf_counter() - start}
+
+
+def axis_distance(a, b, starts, ends) -> np.ndarray:
+    """Distance of one segment to many, float64 (n,): the least of the inner and the end distances."""
+    u, v, w = b - a, ends - starts, starts - a
+    uu, uv, vv = u @ u, v @ u, np.einsum("ij,ij->i", v, v)
+    uw, vw = w @ u, np.einsum("ij,ij->i", v, w)
+    flat = uu * vv - uv**2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        s = np.clip(np.where(flat > 1e-9, (vv * uw - uv * vw) / flat, 0), 0, 1)
+        t = np.clip(np.where(vv > 0, (s * uv - vw) / vv, 0), 0, 1)
+        s = np.clip((t * uv + uw) / max(uu, 1e-12), 0, 1)
+    return np.linalg.norm(w + t[:, None] * v - s[:, None] * u, axis=1)
 
 
 def add_all(tree, gid, shapes, row, begin, end) -> None:
@@ -292,29 +321,40 @@ def main() -> None:
         print(json.dumps({"ours": column, "bare": bare, "peer": peer}[args.child](args)))
         return
     print(f"load {os.getloadavg()[0]:.1f}, {args.threads} threads, simplified {args.simplify} um")
-    for n in args.sizes if "ours" in args.only else []:
-        r = child("ours", args, n)
-        if r:
-            print(
-                f"{n:>6} cells: {r['targets'] / 1e6:.1f} M targets, index {r['build']:.1f} s; "
-                f"{r['pre']} axons, {r['axon_segments'] / 1e3:.0f} k segments, {r['axon_mm']:.0f} mm: "
-                f"{r['detect']:.1f} s, {r['touches'] / 1e6:.2f} M touches, "
-                f"{r['touches'] / max(r['pairs'], 1):.1f} per pair; "
-                f"{r['axon_segments'] / r['detect']:,.0f} segments/s, "
-                f"{r['touches'] / r['detect']:,.0f} touches/s, "
-                f"{1e9 * r['detect'] / max(r['touches'], 1):.0f} ns per touch; "
-                f"all cells about {r['projected']:.0f} s; peak {r['peak']:.0f} MiB"
-                + ("" if r["real"] else " (random trees)"),
-                flush=True,
-            )
+    for n in args.sizes:
+        ours = child("ours", args, n) if "ours" in args.only else None
+        if ours:
+            print(ours_line(n, ours), flush=True)
+        if ours and "peer" in args.only and ours["targets"] * BYTES < ROOM:
+            if found := child("peer", args, n):
+                print(peer_line(ours, found), flush=True)
     if "bare" in args.only and (r := child("bare", args)):
         print(f"bare loops, 1 thread: sift {r['sift']:.3g}/s, overlap {r['overlap']:.3g}/s")
-    if "peer" in args.only and (r := child("peer", args, 2_000)):
-        print(
-            f"brain-indexer, 2000 cells: {r['elements'] / 1e6:.1f} M elements, built in "
-            f"{r['build']:.1f} s; {r['queries'] / r['seconds']:,.0f} segments/s, "
-            f"{r['hits'] / max(r['queries'], 1):.1f} hits each (boxes only)"
-        )
+
+
+def ours_line(n: int, r: dict) -> str:
+    return (
+        f"{n:>6} cells: {r['targets'] / 1e6:.1f} M targets, index {r['build']:.1f} s; "
+        f"{r['pre']} axons, {r['axon_segments'] / 1e3:.0f} k segments, {r['axon_mm']:.0f} mm: "
+        f"{r['detect']:.1f} s, {r['touches'] / 1e6:.2f} M touches, "
+        f"{r['touches'] / max(r['pairs'], 1):.1f} per pair; "
+        f"{r['axon_segments'] / r['detect']:,.0f} segments/s, "
+        f"{r['touches'] / r['detect']:,.0f} touches/s, "
+        f"{1e9 * r['detect'] / max(r['touches'], 1):.0f} ns per touch; "
+        f"all cells about {r['projected']:.0f} s; peak {r['peak']:.0f} MiB"
+        + ("" if r["real"] else " (random trees)")
+    )
+
+
+def peer_line(ours: dict, r: dict) -> str:
+    rate = ours["axon_segments"] / ours["detect"]
+    text = f"       brain-indexer: built in {r['build']:.1f} s"
+    for kind in ("boxes", "exact"):
+        part = r[kind]
+        speed = part["queries"] / part["seconds"]
+        hits = part["hits"] / max(part["queries"], 1)
+        text += f"; {kind} {speed:,.0f} segments/s, {hits:.1f} hits each, ours {rate / speed:.1f} x"
+    return text
 
 
 if __name__ == "__main__":

@@ -97,7 +97,7 @@ def compile_mechanisms(options: argparse.Namespace) -> None:
     """Compile the mechanisms of a model, or one mechanism set, into the cache."""
     from pipeline.config.load import list_models
     from pipeline.config.places import project_roots
-    from pipeline.config.stages import mechanism_folders
+    from pipeline.config.stages import mechanism_folders, needs_coreneuron
     from pipeline.mechanisms import compile_sets, find_set
     from pipeline.runtime import write_json
 
@@ -118,7 +118,8 @@ def compile_mechanisms(options: argparse.Namespace) -> None:
     entry: dict[str, object] = {"library": "", "coreneuron": "", "hash": "", "mechanisms": []}
     if folders:
         flags = resolved.model.compiler
-        library = compile_sets(folders, cache, coreneuron=options.coreneuron, flags=flags)
+        core = options.coreneuron or needs_coreneuron(resolved.model)
+        library = compile_sets(folders, cache, coreneuron=core, flags=flags)
         entry = {
             "library": str(library.path.resolve()),
             "coreneuron": str(library.coreneuron or ""),
@@ -145,12 +146,13 @@ def cells(options: argparse.Namespace) -> None:
 def morphologies(options: argparse.Namespace) -> None:
     """Grow or check the morphologies of a model, and write them with their catalogue."""
     from pipeline.morphologies.stage import run_morphologies
+    from pipeline.nodes.populations import shape_types
 
     resolved, paths = _open_stage(options)
     if resolved.model.morphologies is None:
         message = "the model has no key morphologies"
         raise ConfigError(Problem(resolved.model.name, message, "add it, or leave this stage out"))
-    count = run_morphologies(resolved, paths, options.workers)
+    count = run_morphologies(resolved, paths, options.workers, shape_types(resolved))
     print(f"{paths.morphology_table}  {count} morphologies")
 
 

@@ -27,7 +27,7 @@ def generalise(options: argparse.Namespace) -> None:
     if resolved.model.generalise is None:
         message = "the model has no key generalise"
         raise ConfigError(Problem(resolved.model.name, message, "add it, or leave this stage out"))
-    evaluator = stage.evaluator_of(resolved)
+    evaluator = stage.evaluator_of(resolved, paths)
     store = Store(cache_folder(options.cache, "generalise"))
     if options.part:
         part, parts = options.part

@@ -127,6 +127,7 @@ def compile_sets(
     *,
     coreneuron: bool = False,
     flags: str = "exact",
+    defines: Sequence[str] = (),
     timeout: float = 1800.0,
 ) -> Library:
     """Compiles several sets into one library, or takes it from the cache.
@@ -140,6 +141,7 @@ def compile_sets(
         coreneuron: Build the CoreNEURON library too.
         flags: A key of COMPILER_FLAGS. ``"fast"`` changes rounding (and lets denormal numbers
             become zero in a process that loads the CoreNEURON library).
+        defines: Macros of the C++ preprocessor that the sources ask for.
         timeout: s. Limit of the compilation.
 
     Raises:
@@ -152,8 +154,9 @@ def compile_sets(
         hint = f"use one of {', '.join(COMPILER_FLAGS)}"
         raise MechanismError(Problem("flags", f"unknown choice '{flags}'", hint))
     options = ["-coreneuron"] if coreneuron else []
-    if COMPILER_FLAGS[flags]:
-        options += ["-incflags", COMPILER_FLAGS[flags]]
+    extra = " ".join(filter(None, [*(f"-D{name}" for name in defines), COMPILER_FLAGS[flags]]))
+    if extra:
+        options += ["-incflags", extra]
     program, identity = _toolchain(flags)
     content = {name: file_hash(path) for name, path in sources.items()}
     parts = {"format": _FORMAT, "sources": content, "options": options, "tools": identity}

@@ -156,9 +156,10 @@ def _protocols(resolved: Resolved) -> list[Problem]:
 
 def _morphologies(resolved: Resolved) -> list[Problem]:
     from pipeline.morphologies.stage import check_morphologies
+    from pipeline.nodes.populations import shape_types
 
     if resolved.model.morphologies:
-        check_morphologies(resolved)
+        check_morphologies(resolved, shape_types(resolved))
     return []
 
 

@@ -17,7 +17,7 @@ from pipeline.config.touches import TouchEdges
 from pipeline.model_size import contact_sizes
 from pipeline.nodes.build import read_tables, source_morphology
 from pipeline.nodes.listed import read_imported, read_points
-from pipeline.nodes.populations import node_frame
+from pipeline.nodes.populations import node_frame, shape_types
 from pipeline.nodes.table import NodeTable
 
 Row = dict[str, object]
@@ -59,7 +59,8 @@ def plan_model(resolved: Resolved) -> dict[str, object]:
     """
     tables = read_tables(resolved)
     frames = {name: _frame(resolved, name, tables) for name in resolved.model.nodes}
-    rows = [_node_row(resolved, name, frame) for name, frame in frames.items()]
+    rows = _morphology_rows(resolved)
+    rows += [_node_row(resolved, name, frame) for name, frame in frames.items()]
     for name, edges in resolved.model.edges.items():
         if isinstance(edges, RuleEdges):
             rows.append(_rule_row(resolved, name, edges, frames))
@@ -108,6 +109,15 @@ def _frame(resolved: Resolved, name: str, tables: Mapping[str, NodeTable]) -> pd
         found = [read_morphology(source_morphology(resolved, m)) for m in frame["morphology"]]
         place = np.array([morphology.soma_position for morphology in found])
     return frame.assign(**dict(zip("xyz", place.T, strict=True)))
+
+
+def _morphology_rows(resolved: Resolved) -> list[Row]:
+    if resolved.model.morphologies is None:
+        return []
+    from pipeline.morphologies.plan import plan_morphologies
+
+    cost = plan_morphologies(resolved, shape_types(resolved))
+    return [_row("morphologies", resolved.model.morphologies.kind, **cost)]
 
 
 def _node_row(resolved: Resolved, name: str, frame: pd.DataFrame) -> Row:

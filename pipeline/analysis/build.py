@@ -12,6 +12,11 @@ import pandas as pd
 from pipeline.analysis import activity, structure
 from pipeline.analysis.circuit import read_cells, read_edge_sets
 from pipeline.analysis.clamp import clamp_metrics
+from pipeline.analysis.morphologies import (
+    beside_real,
+    comparison_metrics,
+    morphology_metrics,
+)
 from pipeline.analysis.populations import analyse_populations
 from pipeline.analysis.reference import COLUMNS, verdict_table
 from pipeline.analysis.response_tables import analyse_responses
@@ -53,6 +58,7 @@ def run_analysis(resolved: Resolved, paths: CircuitPaths) -> pd.DataFrame:
     metrics += structure.cell_metrics(table)
     metrics += _edges(resolved, paths, cells)
     metrics += _plain(resolved, paths)
+    metrics += _morphologies(resolved, paths)
     metrics += clamp_metrics(resolved, paths)
     for name, simulation in resolved.model.simulation.items():
         found, columns = _simulation(resolved, paths, name, simulation, cells)
@@ -116,6 +122,18 @@ def _plain(resolved: Resolved, paths: CircuitPaths) -> list[Metric]:
         tables |= found
     for key, table in tables.items():
         _write(paths.analysis(key), table)
+    return metrics
+
+
+def _morphologies(resolved: Resolved, paths: CircuitPaths) -> list[Metric]:
+    """Layers that neurites reach, and grown cells beside real ones."""
+    metrics = morphology_metrics(paths)
+    if real := getattr(resolved.model.morphologies, "real", None):
+        tables = beside_real(paths, resolved.path(real))
+        for key, table in tables.items():
+            _write(paths.analysis(key), table)
+        if tables:
+            metrics += comparison_metrics(tables["morphology_comparison"])
     return metrics
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from pipeline.analysis.structure import Metric
 from pipeline.config.load import Resolved
 from pipeline.config.tables import read_csv
-from pipeline.config.touch_targets import TARGET_COLUMNS, TouchTargets
+from pipeline.config.touch_targets import RECORDED_COLUMNS, TARGET_COLUMNS, TouchTargets
 from pipeline.config.touches import TouchEdges
 from pipeline.errors import CircuitError, ConfigError, Problem
 from pipeline.sonata.layout import (
@@ -46,8 +46,8 @@ def analyse_touches(
         CircuitError: If a table of the edges stage is missing.
         ConfigError: If the published table cannot be meant.
     """
-    found = {kind: _read(resolved, name, kind, paths) for kind in ("pathways", "mtypes")}
-    metrics = total_metrics(name, found["pathways"], found["mtypes"])
+    found = {kind: _read(resolved, name, kind, paths) for kind in ("pathways", "mtypes", "depth")}
+    metrics = total_metrics(name, **found)
     tables = {f"touches_{name}_pair": example_pair(resolved, name, paths)}
     targets = resolved.model.analysis.touches
     if targets is None or targets.edges != name:
@@ -55,7 +55,11 @@ def analyse_touches(
     published = read_published(resolved.path(targets.pathways))
     table = beside_published(found["pathways"], found["mtypes"], published, targets)
     tables[f"touches_{name}_published"] = table
-    return tables, metrics + published_metrics(name, table)
+    metrics += published_metrics(name, table)
+    if targets.recorded is not None:
+        recorded = read_recorded(resolved.path(targets.recorded))
+        metrics += recorded_metrics(name, found["pathways"], recorded)
+    return tables, metrics
 
 
 def touch_edges(resolved: Resolved) -> list[str]:
@@ -81,40 +85,62 @@ def read_published(path: Path) -> pd.DataFrame:
     Raises:
         ConfigError: If a column is missing, a number cannot be read or a pathway stands twice.
     """
+    return _read_numbers(path, TARGET_COLUMNS, _NUMBERS, ["pre", "post"])
+
+
+def read_recorded(path: Path) -> pd.DataFrame:
+    """Reads synapses per connection that were counted in recorded pairs.
+
+    Returns:
+        name, pre, post (text; m-types parted by blanks), synapses, sd (float64).
+
+    Raises:
+        ConfigError: If a column is missing, a number cannot be read or a name stands twice.
+    """
+    return _read_numbers(path, RECORDED_COLUMNS, ("synapses", "sd"), ["name"])
+
+
+def _read_numbers(
+    path: Path, columns: tuple[str, ...], numbers: tuple[str, ...], key: list[str]
+) -> pd.DataFrame:
     table = read_csv(path)
-    missing = [column for column in TARGET_COLUMNS if column not in table]
+    missing = [column for column in columns if column not in table]
     if missing:
-        hint = f"columns: {', '.join(TARGET_COLUMNS)}"
+        hint = f"columns: {', '.join(columns)}"
         raise ConfigError(Problem(f"{path}:1", f"no column {', '.join(missing)}", hint))
     problems = []
-    for column in _NUMBERS:
-        numbers = pd.to_numeric(table[column], errors="coerce")
-        wrong = np.flatnonzero((numbers.isna() & (table[column] != "")) | (numbers < 0))
+    for column in numbers:
+        values = pd.to_numeric(table[column], errors="coerce")
+        wrong = np.flatnonzero((values.isna() & (table[column] != "")) | (values < 0))
         problems += [
             Problem(
                 f"{path}:{row + 2}", f"{column} is {table[column][row]!r}", "a number from 0 on"
             )
             for row in wrong
         ]
-        table[column] = numbers
-    twice = np.flatnonzero(table.duplicated(["pre", "post"]))
+        table[column] = values
     problems += [
-        Problem(f"{path}:{row + 2}", f"{table['pre'][row]} to {table['post'][row]} stands twice",
-                "one row per pathway")
-        for row in twice
+        Problem(f"{path}:{row + 2}", f"{' to '.join(table.loc[row, key])} stands twice",
+                "one row each")
+        for row in np.flatnonzero(table.duplicated(key))
     ]  # fmt: skip
     if problems:
         raise ConfigError(problems)
-    return table[["pre", "post", *_NUMBERS]]
+    return table[[*dict.fromkeys((*key, "pre", "post")), *numbers]]
 
 
-def total_metrics(name: str, pathways: pd.DataFrame, mtypes: pd.DataFrame) -> list[Metric]:
-    """Sums over the whole circuit."""
+def total_metrics(
+    name: str, pathways: pd.DataFrame, mtypes: pd.DataFrame, depth: pd.DataFrame
+) -> list[Metric]:
+    """Sums over the whole circuit; boutons per um of axon that lies within it."""
     synapses, connections = pathways["synapses"].sum(), pathways["connections"].sum()
     cells, axon = mtypes["cells"].sum(), mtypes["axon_length"].sum()
     per_bouton = (mtypes["synapses_per_um"] / mtypes["boutons_per_um"]).dropna()
-    boutons = synapses / axon / per_bouton.iloc[0] if len(per_bouton) else np.nan
+    inside = mtypes["axon_inside"].sum()
+    boutons = synapses / inside / per_bouton.iloc[0] if len(per_bouton) else np.nan
+    excitatory = depth["excitatory"].sum()
     metrics: list[Metric] = [
+        (f"{name}.excitatory_share", float(excitatory / max(synapses, 1)), ""),
         (f"{name}.touches", int(pathways["touches"].sum()), ""),
         (f"{name}.connections", int(connections), ""),
         (f"{name}.synapses", int(synapses), ""),
@@ -190,6 +216,18 @@ def published_metrics(name: str, table: pd.DataFrame) -> list[Metric]:
     if known.any():
         within = (gap <= judged["published_sd"])[known]
         metrics.append((f"{head}.synapses_within_sd", float(within.mean()), ""))
+    return metrics
+
+
+def recorded_metrics(name: str, pathways: pd.DataFrame, recorded: pd.DataFrame) -> list[Metric]:
+    """Synapses per connection of the pathways that were recorded from; none without connections."""
+    metrics: list[Metric] = []
+    for row in recorded.itertuples():
+        of_row = pathways["pre"].isin(row.pre.split()) & pathways["post"].isin(row.post.split())
+        pooled = pathways[of_row]
+        if connections := pooled["connections"].sum():
+            value = pooled["synapses"].sum() / connections
+            metrics.append((f"{name}.recorded.{row.name}", float(value), ""))
     return metrics
 
 

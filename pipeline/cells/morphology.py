@@ -255,12 +255,29 @@ def _soma(soma) -> Section:
     diameters = np.asarray(soma.diameters, np.float64)
     if "CYLINDERS" in str(soma.type) and len(points) >= 2 and "THREE" not in str(soma.type):
         return Section(SOMA, -1, points, diameters)
-    diameter = math.sqrt(float(soma.surface) / math.pi) if len(points) > 1 else diameters[0]
+    diameter = 2 * soma_radius(soma)
     centre = np.asarray(soma.center, np.float64)
     half = np.array([0.0, diameter / 2, 0.0])
     return Section(
         SOMA, -1, np.stack([centre - half, centre + half]), np.array([diameter, diameter])
     )
+
+
+def soma_radius(soma) -> float:
+    """Returns the radius of the sphere that stands for a soma, um.
+
+    Of a point: its own. Of a contour, of which MorphIO knows no surface: the mean distance of its
+    points from their mean (the rule of NeuroM). Of cylinders: the one of equal surface.
+
+    Args:
+        soma: MorphIO's soma, with points.
+    """
+    points = np.asarray(soma.points, np.float64)
+    if len(points) == 1:
+        return float(soma.diameters[0]) / 2
+    if "CYLINDERS" not in str(soma.type):
+        return float(np.mean(np.linalg.norm(points - np.asarray(soma.center), axis=1)))
+    return math.sqrt(float(soma.surface) / math.pi) / 2
 
 
 def membrane_of(emodel: EModel, section: Section) -> Membrane:

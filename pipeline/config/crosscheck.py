@@ -109,8 +109,16 @@ def _check_morphologies(check: _Check) -> None:
     if config is None:
         return
     path = ("morphologies",)
+    drawn = any(getattr(n, "morphologies", None) for n in check.model.nodes.values())
+    if config.m_types == "placed" and not drawn:
+        message = "m_types is placed, but no nodes draw morphologies"
+        check.report(
+            (*path, "m_types"), message, "name m-types, or give nodes the key morphologies"
+        )
     if isinstance(config, GrownMorphologies):
         check.file((*path, "distributions"), config.distributions, folder=True)
+        if config.real:
+            check.file((*path, "real"), config.real)
     else:
         check.file((*path, "folder"), config.folder, folder=True)
         check.file((*path, "catalogue"), config.catalogue)
@@ -353,7 +361,9 @@ def _check_analysis(check: _Check) -> None:
         check.file(("reference",), model.reference)
     _check_responses(check)
     if touches := model.analysis.touches:
-        check.file(("analysis", "touches", "pathways"), touches.pathways)
+        for key in ("pathways", "recorded"):
+            if (file := getattr(touches, key)) is not None:
+                check.file(("analysis", "touches", key), file)
         known = [name for name, edges in model.edges.items() if isinstance(edges, TouchEdges)]
         check.one_of(
             ("analysis", "touches", "edges"), touches.edges, known, "edges of kind touches"

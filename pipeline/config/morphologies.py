@@ -14,7 +14,10 @@ LICENCE_TAGS = ("open", "copyleft", "nc", "unclear")
 class _Exemplars(Strict):
     """What grown and real cells have in common."""
 
-    m_types: list[Name] = Field(default_factory=list, description="Only these; empty for all.")
+    m_types: list[Name] | Literal["placed"] = Field(
+        default_factory=list,
+        description="Only these; empty for all; placed: those of which the circuit has cells.",
+    )
     count: int = Field(5, ge=1, le=1000, description="Exemplars per m-type, at most.")
     layers: dict[Name, Microns] = Field(
         default_factory=dict, description="Thickness of every layer from the pia down."
@@ -31,6 +34,9 @@ class GrownMorphologies(_Exemplars):
     distributions: RelativeFile = Field("synthesis", description="Folder of <m-type>.json.")
     exemplars: RelativeFile = Field(
         "tables/exemplars.csv", description="CSV: what each m-type is made from, and why."
+    )
+    real: RelativeFile | None = Field(
+        None, description="CSV: morphometrics of the real cells, to hold the grown ones against."
     )
     tries: int = Field(
         2, ge=1, le=100, description="Attempts per axon and apical dendrite; the best one stays."

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from pipeline.config.emodel import AxonRule
+from pipeline.config.fits import Fit
 from pipeline.config.generalise import Generalise
 from pipeline.config.morphologies import MorphologySet
 from pipeline.config.placement import ImportedNodes, PlacedNodes, PointNodes
@@ -326,6 +327,9 @@ class Model(Strict):
     tuning: dict[Name, Tuning] = Field(default_factory=dict)
     generalise: Generalise | None = Field(
         None, description="Judges every allowed morphology with every e-model."
+    )
+    fits: dict[Name, Fit] = Field(
+        default_factory=dict, description="E-models to be searched for, by name."
     )
     extract: dict[Name, Extraction] = Field(
         default_factory=dict, description="Targets of e-types from recorded sweeps."

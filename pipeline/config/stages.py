@@ -35,9 +35,14 @@ def stage_slice(resolved: Resolved, stage: str, name: str = "") -> dict[str, Any
     tree = resolved.tree
     cells = {k: value for k, value in (tree["cells"] or {}).items() if k != "protocols"}
     slices: dict[str, Any] = {
-        "compile": {key: tree[key] for key in ("mechanisms", "compiler")},
+        "compile": {key: tree[key] for key in ("mechanisms", "compiler")}
+        | {"coreneuron": needs_coreneuron(resolved.model)},
         "cells": {"cells": tree["cells"]},
-        "morphologies": {"morphologies": tree["morphologies"], "seed": tree["seed"]},
+        "morphologies": {
+            # What the grown cells are held against changes none of them.
+            "morphologies": {k: v for k, v in (tree["morphologies"] or {}).items() if k != "real"},
+            "seed": tree["seed"],
+        },
         "nodes": {"nodes": tree["nodes"], "cells": cells},
         "edges": {"edges": tree["edges"].get(name), "seed": tree["seed"]},
         "circuit": {
@@ -49,9 +54,18 @@ def stage_slice(resolved: Resolved, stage: str, name: str = "") -> dict[str, Any
         "extract": {"extract": tree["extract"].get(name)},
         "stimulus": {"stimulus": tree["stimuli"].get(name), "seed": tree["seed"]},
         "simulate": {"simulation": tree["simulation"].get(name), "seed": tree["seed"]},
-        "analyse": {key: tree[key] for key in ("analysis", "reference", "nodes", "edges", "cells")},
+        "analyse": {
+            key: tree[key]
+            for key in ("analysis", "reference", "nodes", "edges", "cells", "morphologies")
+        },
         "report": tree,
     }
+    if _grows_placed(resolved.model):
+        drawn = {name: tree["nodes"][name] for name in drawn_shapes(resolved.model)}
+        slices["morphologies"]["nodes"] = {
+            name: {key: nodes[key] for key in _COUNTED} | {"by": nodes["morphologies"]["by"]}
+            for name, nodes in drawn.items()
+        }
     if any(isinstance(nodes, PlacedNodes) for nodes in resolved.model.nodes.values()):
         slices["nodes"]["seed"] = tree["seed"]
     rules = slices["edges"]["edges"]
@@ -94,6 +108,11 @@ def mechanism_folders(resolved: Resolved) -> list[Path]:
     return folders
 
 
+def needs_coreneuron(model: Model) -> bool:
+    """Whether a run of the model is advanced by CoreNEURON."""
+    return any(run.solver == "coreneuron" for run in model.simulation.values())
+
+
 def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
     """Returns the model's own files that a stage reads, besides outputs of earlier stages."""
     model = resolved.model
@@ -108,7 +127,12 @@ def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
             *(_morphology(resolved, cell) for cell in sorted(cells)),
         ]
     if stage == "morphologies" and model.morphologies:
-        return _morphology_files(resolved, model.morphologies)
+        tables = _morphology_files(resolved, model.morphologies)
+        placed = drawn_shapes(model) if _grows_placed(model) else []
+        return [
+            *tables,
+            *(resolved.path(f) for n in placed for f in node_files(model.nodes[n])[:-1]),
+        ]
     if stage == "nodes":
         tables = [path for nodes in model.nodes.values() for path in node_files(nodes)]
         files = [resolved.path(table) for table in tables] + _cell_model_files(resolved)
@@ -145,8 +169,9 @@ def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
         named = [model.reference, correlation.reference if correlation else None]
         if responses := model.analysis.responses:
             named += [responses.recorded, responses.published_model, responses.units]
+        named.append(getattr(model.morphologies, "real", None))
         if model.analysis.touches:
-            named.append(model.analysis.touches.pathways)
+            named += [model.analysis.touches.pathways, model.analysis.touches.recorded]
         return [resolved.path(path) for path in named if path]
     return []
 
@@ -214,6 +239,14 @@ def has_cell_models(model: Model, kind: str) -> bool:
 def drawn_shapes(model: Model) -> list[str]:
     """Returns the populations whose cells draw what the stage ``morphologies`` has made."""
     return [name for name, n in model.nodes.items() if getattr(n, "morphologies", None)]
+
+
+_COUNTED = ("table", "types", "labels", "layers", "regions", "scale", "slab", "balance", "at_least")
+"""Keys of placed nodes that decide how many cells a type has."""
+
+
+def _grows_placed(model: Model) -> bool:
+    return model.morphologies is not None and model.morphologies.m_types == "placed"
 
 
 def has_point_cells(model: Model) -> bool:

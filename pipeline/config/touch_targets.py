@@ -6,6 +6,7 @@ from pydantic import Field
 
 from pipeline.config.quantity import Name, RelativeFile, Strict
 
+RECORDED_COLUMNS = ("name", "pre", "post", "synapses", "sd", "source")
 TARGET_COLUMNS = ("pre", "post", "probability", "synapses_per_connection", "synapses_sd", "source")
 
 
@@ -16,6 +17,11 @@ class TouchTargets(Strict):
     pathways: RelativeFile = Field(
         description="CSV: pre, post (m-types), probability (of all pairs of a column), "
         "synapses_per_connection, synapses_sd, source."
+    )
+    recorded: RelativeFile | None = Field(
+        None,
+        description="CSV: name, pre, post (m-types, parted by blanks), synapses (per connection), "
+        "sd, source; counted in recorded pairs.",
     )
     least: int = Field(
         10,

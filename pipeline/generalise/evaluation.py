@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import logging
 import math
+import multiprocessing
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from pipeline.errors import Problem, ToolError
 from pipeline.generalise.pairs import Pair
-from pipeline.runtime import file_hash, value_hash, write_json
-from pipeline.worker import map_in_order
+from pipeline.runtime import file_hash, progress, value_hash, write_json
+from pipeline.worker import end_with_parent
 
 log = logging.getLogger(__name__)
+RECYCLE = 20
+"""Evaluations after which a worker is replaced, so that its memory does not grow."""
 VERSION = 1
 """Raised when stored evaluations can no longer be read or would come out otherwise."""
 
@@ -41,7 +45,12 @@ class Evaluator(Protocol):
     """Runs the protocols of an e-model with fixed parameters on any morphology.
 
     It goes to other processes, so it must be picklable, and equal input must give equal output.
+
+    Attributes:
+        limit: s per evaluation, each in a worker process; None: in this process, without a limit.
     """
+
+    limit: float | None
 
     def files(self, emodel: str) -> list[Path]:
         """Returns the files that decide an evaluation besides the morphology, in fixed order."""
@@ -154,9 +163,40 @@ def evaluate_missing(
         for pair in sorted(keys)
         if found[pair] is None
     }
-    made = map_in_order(_run, list(jobs.values()), workers, "generalise")
+    made = _run_all(list(jobs.values()), evaluator.limit, workers)
     new = dict(zip(jobs, made, strict=True))
     return {pair: old or new[keys[pair]] for pair, old in found.items()}, len(jobs)
+
+
+def _run_all(jobs: list[_Job], limit: float | None, workers: int) -> list[Evaluation]:
+    """Runs jobs, in processes that may hang or die where there is a limit."""
+    if limit is None or not jobs:
+        return [_run(job) for job in progress(jobs, label="generalise", unit="pair")]
+    try:
+        from pebble import ProcessPool
+    except ImportError:
+        hint = "pip install 'sonatina[optimise]'"
+        raise ToolError(Problem("pebble", "not installed", hint)) from None
+    context = multiprocessing.get_context("spawn")
+    with ProcessPool(
+        workers, max_tasks=RECYCLE, initializer=end_with_parent, context=context
+    ) as pool:
+        waiting = [pool.schedule(_run, args=[job], timeout=limit) for job in jobs]
+        shown = progress(
+            zip(jobs, waiting, strict=True), total=len(jobs), label="generalise", unit="pair"
+        )
+        return [_result(job, future, limit) for job, future in shown]
+
+
+def _result(job: _Job, future, limit: float) -> Evaluation:
+    try:
+        return future.result()
+    except TimeoutError:
+        reason = f"failed: took longer than {limit:g} s"
+    except Exception as error:  # a worker that died; pebble has no common base for its errors
+        reason = f"failed: {type(error).__name__}: {error}"
+    log.warning("%s with %s: %s", job.morphology.name, job.emodel, reason)
+    return Evaluation({}, reason=reason)
 
 
 def _run(job: _Job) -> Evaluation:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline.config.load import Resolved
-from pipeline.errors import ConfigError, Problem, ToolError
+from pipeline.errors import ConfigError, Problem
 from pipeline.generalise.evaluation import Evaluator, Store, evaluate_missing, pair_keys
 from pipeline.generalise.pairs import (
     MeType,
@@ -23,6 +23,7 @@ from pipeline.generalise.pairs import (
 from pipeline.generalise.verdict import coverage_table, pair_table, score_table
 from pipeline.nodes.populations import placed_types
 from pipeline.runtime import atomic_path, write_json, write_text
+from pipeline.simulation.stage import compiled_library
 from pipeline.sonata.layout import CircuitPaths
 
 _SUFFIXES = ("swc", "h5", "asc")
@@ -166,11 +167,15 @@ def _write_database(path: Path, frames: dict[str, pd.DataFrame]) -> None:
         connection.commit()
 
 
-def evaluator_of(resolved: Resolved) -> Evaluator:
+def evaluator_of(resolved: Resolved, paths: CircuitPaths) -> Evaluator:
     """Returns what runs the protocols of the model's e-models.
 
     Raises:
-        ToolError: While there is none.
+        ConfigError: If an e-model has no fit, whose protocols and targets it is judged by.
+        CircuitError: If the mechanisms are not compiled.
     """
-    message = "no evaluator of e-models is installed"
-    raise ToolError(Problem(resolved.model.name, message, "this build has no optimiser"))
+    from pipeline.generalise.evaluator import fit_evaluator
+
+    types = read_composition(resolved, paths).types
+    library = compiled_library(paths, needed=bool(resolved.model.mechanisms))
+    return fit_evaluator(resolved, library, sorted({t.emodel for t in types if t.emodel}))

@@ -166,6 +166,13 @@ def _drawn_to(tree: dict, sections: list[Section]) -> list[Section]:
     return stretch_sections(sections, *factors)
 
 
+def growth_step(tree: dict) -> float:
+    """Returns the mean step of the growing tips of a tree, um."""
+    length = sum(bar[0] - bar[1] for bar in tree["bars"])
+    mean_section = length / (2 * len(tree["bars"]) - 1)
+    return float(np.clip(mean_section / _STEPS_PER_SECTION, _SHORTEST, _LONGEST))
+
+
 def _grow_tree(
     tree: dict, soma_radius: float, rng: np.random.Generator, wander: tuple[float, float]
 ) -> list[Section]:
@@ -173,9 +180,7 @@ def _grow_tree(
     from neurots.generate.tree import TreeGrower
 
     kind = KINDS[tree["type"]]
-    length = sum(bar[0] - bar[1] for bar in tree["bars"])
-    mean_section = length / (2 * len(tree["bars"]) - 1)
-    step = float(np.clip(mean_section / _STEPS_PER_SECTION, _SHORTEST, _LONGEST))
+    step = growth_step(tree)
     direction = np.array(tree["trunk" if kind == DEND else "toward"], float)
     direction /= np.linalg.norm(direction)
     parameters = {

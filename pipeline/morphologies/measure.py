@@ -1,8 +1,8 @@
-"""Morphometrics of a cell: counts, lengths, extents, branch orders, Sholl crossings."""
+"""Morphometrics of a cell: counts, lengths, extents, branch orders, Sholl crossings, layers."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -23,6 +23,7 @@ COLUMNS = (
     "branch_order",
     "sholl",
 )
+LAYER_COLUMNS = ("kind", "layer", "length")
 
 
 def measure(shape: Shape) -> list[dict[str, object]]:
@@ -33,7 +34,7 @@ def measure(shape: Shape) -> list[dict[str, object]]:
         length), width (um: the distance from the soma's axis that 90 % of the length keep), the
         largest branch order (roots have 0), Sholl crossings every 50 um, separated by blanks.
     """
-    rows = []
+    rows, orders = [], branch_orders(shape)
     for kind in (AXON, DEND, APIC):
         sections = shape.of_kind(kind)
         if not sections:
@@ -51,10 +52,38 @@ def measure(shape: Shape) -> list[dict[str, object]]:
                 "y_median": round(weighted_quantile(middles[:, 1], lengths, [0.5])[0], 1),
                 "y_max": round(float(points[:, 1].max()), 1),
                 "width": round(weighted_quantile(across, lengths, [0.9])[0], 1),
-                "branch_order": max(branch_orders(shape)[i] for i in _indices(shape, kind)),
+                "branch_order": max(
+                    order for order, s in zip(orders, shape.sections, strict=True) if s.kind == kind
+                ),
                 "sholl": " ".join(map(str, sholl(sections))),
             }
         )
+    return rows
+
+
+def in_layers(shape: Shape, layers: Mapping[str, float], depth: float) -> list[dict[str, object]]:
+    """Measures how much of every kind of neurite lies in each layer.
+
+    Args:
+        shape: The cell.
+        layers: Thickness by layer from the pia down, um.
+        depth: Of the soma below the pia, um.
+
+    Returns:
+        One row per kind and layer with neurites: kind, layer, length (um). A segment counts where
+        its middle is; what lies outside of all layers is left out.
+    """
+    edges = np.concatenate([[0.0], np.cumsum(list(layers.values()))])
+    rows = []
+    for kind in (AXON, DEND, APIC):
+        if not (sections := shape.of_kind(kind)):
+            continue
+        middles, lengths = pieces(sections)
+        at = np.searchsorted(edges, depth - middles[:, 1], side="right") - 1
+        for index, layer in enumerate(layers):
+            if (at == index).any():
+                length = round(float(lengths[at == index].sum()), 1)
+                rows.append({"kind": KIND_NAMES[kind], "layer": layer, "length": length})
     return rows
 
 
@@ -98,7 +127,3 @@ def sholl(sections: Sequence[Section], step: float = SHOLL_STEP) -> list[int]:
     np.add.at(counts, first[crossing], 1)
     np.add.at(counts, last[crossing] + 1, -1)
     return np.cumsum(counts)[1:-1].tolist()
-
-
-def _indices(shape: Shape, kind: int) -> list[int]:
-    return [i for i, section in enumerate(shape.sections) if section.kind == kind]

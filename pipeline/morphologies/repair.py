@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.cells.morphology import APIC, AXON, DEND, Section
+from pipeline.cells.morphology import APIC, AXON, DEND, Section, soma_radius
 from pipeline.errors import MorphologyError, Problem
 from pipeline.morphologies.shape import Shape, canonical, merge_single_children, select
 
@@ -96,17 +96,7 @@ def _read(path: Path) -> tuple[Shape, list[Finding]]:
         for w in warnings.get_all()
         if hasattr(w.warning, "line_number")
     ]
-    return Shape(_soma_radius(raw.soma), tuple(sections)), findings
-
-
-def _soma_radius(soma) -> float:
-    """Radius of a sphere: of the point itself, or the mean distance of the contour's points, um."""
-    points = np.asarray(soma.points, np.float64)
-    if len(points) == 1:
-        return float(soma.diameters[0]) / 2
-    if "CONTOUR" in str(soma.type):
-        return float(np.mean(np.linalg.norm(points - np.asarray(soma.center), axis=1)))
-    return float(np.sqrt(soma.surface / (4 * np.pi)))
+    return Shape(soma_radius(raw.soma), tuple(sections)), findings
 
 
 def mend(shape: Shape) -> tuple[Shape, list[Finding]]:

@@ -89,16 +89,20 @@ class Made:
     text: str
     row: dict[str, object]
     measured: list[dict[str, object]]
+    layers: list[dict[str, object]]
     findings: list[Finding]
 
 
-def run_morphologies(resolved: Resolved, paths: CircuitPaths, workers: int = 1) -> int:
+def run_morphologies(
+    resolved: Resolved, paths: CircuitPaths, workers: int = 1, placed: Sequence[str] = ()
+) -> int:
     """Writes ``components/morphologies``, ``components/morphologies.csv`` and the tables beside.
 
     Args:
         resolved: The model; has the key ``morphologies``.
         paths: The circuit.
         workers: Processes; results do not depend on it.
+        placed: M-types of which the circuit has cells, for ``m_types: placed``.
 
     Returns:
         Number of exemplars.
@@ -108,7 +112,7 @@ def run_morphologies(resolved: Resolved, paths: CircuitPaths, workers: int = 1) 
         MorphologyError: If a reconstruction cannot be used.
         ToolError: If cells are to be grown and NeuroTS is missing.
     """
-    tasks, findings = plan_tasks(resolved, workers)
+    tasks, findings = plan_tasks(resolved, workers, placed)
     folder = make_folder(paths.morphologies)
     made = map_in_order(make, tasks, workers, "morphologies")
     for cell in made:
@@ -124,40 +128,52 @@ def run_morphologies(resolved: Resolved, paths: CircuitPaths, workers: int = 1) 
     _write(
         paths.analysis("morphometrics"), columns, (row for cell in made for row in cell.measured)
     )
+    columns = ("m_type", "name", *measure.LAYER_COLUMNS)
+    rows = (row for cell in made for row in cell.layers)
+    _write(paths.analysis("morphology_layers"), columns, rows)
     _write(paths.morphology_table, CATALOGUE, (cell.row for cell in made))
     return len(made)
 
 
 def plan_tasks(
-    resolved: Resolved, workers: int = 1
+    resolved: Resolved, workers: int = 1, placed: Sequence[str] = ()
 ) -> tuple[list[Task], list[tuple[str, str, str, str, str]]]:
     """Returns what is to be made, and what was found in the reconstructions that are used."""
     config = resolved.model.morphologies
     if isinstance(config, GrownMorphologies):
         require_neurots()
-        table = _chosen_rows(
-            resolved, read_exemplars(resolved.path(config.exemplars), config.layers)
-        )
-        donors = _grown_donors(resolved.path(config.distributions), table)
-        return _tasks(resolved, table, donors), []
-    return _library_tasks(resolved, config, workers)
+        return grown_tasks(resolved, placed), []
+    return _library_tasks(resolved, config, workers, placed)
 
 
-def check_morphologies(resolved: Resolved) -> None:
+def grown_tasks(resolved: Resolved, placed: Sequence[str] = ()) -> list[Task]:
+    """Returns what is to be grown; NeuroTS need not be there.
+
+    Raises:
+        ConfigError: If tables or distributions are wrong.
+    """
+    config = resolved.model.morphologies
+    table = read_exemplars(resolved.path(config.exemplars), config.layers)
+    table = _chosen_rows(resolved, table, placed)
+    return _tasks(resolved, table, _grown_donors(resolved.path(config.distributions), table))
+
+
+def check_morphologies(resolved: Resolved, placed: Sequence[str] = ()) -> int:
     """Reads tables, distributions and catalogue as the stage would; opens no reconstruction.
+
+    Returns:
+        Number of exemplars, at most.
 
     Raises:
         ConfigError: With what is wrong.
     """
     config = resolved.model.morphologies
     if isinstance(config, GrownMorphologies):
-        table = _chosen_rows(
-            resolved, read_exemplars(resolved.path(config.exemplars), config.layers)
-        )
-        _tasks(resolved, table, _grown_donors(resolved.path(config.distributions), table))
-        return
+        return len(grown_tasks(resolved, placed))
     entries = _usable_entries(resolved, config)
-    _first_cells(entries, _chosen_rows(resolved, _library_rows(resolved, config, entries)), 1)
+    rows = _chosen_rows(resolved, _library_rows(resolved, config, entries), placed)
+    _first_cells(entries, rows, 1)
+    return config.count * len(rows)
 
 
 def _usable_entries(resolved: Resolved, config: LibraryMorphologies) -> list[Entry]:
@@ -165,8 +181,11 @@ def _usable_entries(resolved: Resolved, config: LibraryMorphologies) -> list[Ent
     return usable(entries, config, resolved.origin(("morphologies", "licences")))
 
 
-def _chosen_rows(resolved: Resolved, table: dict[str, Exemplar]) -> dict[str, Exemplar]:
+def _chosen_rows(
+    resolved: Resolved, table: dict[str, Exemplar], placed: Sequence[str]
+) -> dict[str, Exemplar]:
     wanted = resolved.model.morphologies.m_types
+    wanted = placed if wanted == "placed" else wanted
     if unknown := [name for name in wanted if name not in table]:
         where = resolved.origin(("morphologies", "m_types"))
         hint = f"known: {', '.join(table)}"
@@ -186,10 +205,10 @@ def _grown_donors(folder: Path, table: dict[str, Exemplar]) -> dict[str, list[Do
 
 
 def _library_tasks(
-    resolved: Resolved, config: LibraryMorphologies, workers: int
+    resolved: Resolved, config: LibraryMorphologies, workers: int, placed: Sequence[str]
 ) -> tuple[list[Task], list[tuple[str, str, str, str, str]]]:
     entries = _usable_entries(resolved, config)
-    rows = _chosen_rows(resolved, _library_rows(resolved, config, entries))
+    rows = _chosen_rows(resolved, _library_rows(resolved, config, entries), placed)
     used = _first_cells(entries, rows, config.count)
     findings: list[tuple[str, str, str, str, str]] = []
     donors: dict[str, list[Donor]] = {entry.m_type: [] for entry in used}
@@ -307,8 +326,11 @@ def make(task: Task) -> Made:
         uniforms = draws.random(len(shape.sections))
         shape, findings = fit(shape, row, task.layers, task.depth, uniforms)
     shape = simplify(canonical(shape), task.simplify)
-    measured = [{"m_type": row.m_type, "name": task.name} | part for part in measure.measure(shape)]
-    return Made(task.name, swc_text(shape), _row(task, shape), measured, findings)
+    who = {"m_type": row.m_type, "name": task.name}
+    measured = [who | part for part in measure.measure(shape)]
+    known = measure.in_layers(shape, task.layers, task.depth) if task.depth is not None else []
+    layers = [who | part for part in known]
+    return Made(task.name, swc_text(shape), _row(task, shape), measured, layers, findings)
 
 
 def _is_fitted(task: Task) -> bool:

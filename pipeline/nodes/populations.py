@@ -11,6 +11,7 @@ from pipeline.config.cell_models import model_of
 from pipeline.config.celltypes import TypeSpec, resolve_types
 from pipeline.config.load import Resolved
 from pipeline.config.placement import ImportedNodes, PlacedNodes, PointNodes, Voxels
+from pipeline.config.stages import drawn_shapes
 from pipeline.nodes.emodel_choice import (
     cell_currents,
     emodel_entries,
@@ -19,7 +20,7 @@ from pipeline.nodes.emodel_choice import (
     write_emodels,
 )
 from pipeline.nodes.listed import read_imported, read_points
-from pipeline.nodes.place import Placement, place, plan_counts
+from pipeline.nodes.place import Placement, place, plan_counts, value_of
 from pipeline.nodes.placed_table import placed_table
 from pipeline.nodes.point_cells import type_entries, write_point_cells
 from pipeline.nodes.shape_choice import choose_shapes, quaternions
@@ -61,6 +62,27 @@ def population_counts(resolved: Resolved, name: str) -> dict[tuple[str, str], in
     specs, voxels = placed_types(resolved, name)
     counts = plan_counts(resolved.model.nodes[name], specs, voxels)
     return {(s.name, s.region): n for s, n in zip(specs, counts, strict=True)}
+
+
+def shape_types(resolved: Resolved) -> list[str]:
+    """Returns the m-types of which some population has cells, sorted, for ``m_types: placed``.
+
+    Raises:
+        ConfigError: If a type table or a voxel file is wrong.
+    """
+    found: set[str] = set()
+    if resolved.model.morphologies.m_types != "placed":
+        return []
+    for name in drawn_shapes(resolved.model):
+        specs, voxels = placed_types(resolved, name)
+        nodes: PlacedNodes = resolved.model.nodes[name]
+        counts = plan_counts(nodes, specs, voxels)
+        found |= {
+            value_of(spec, nodes.morphologies.by)
+            for spec, count in zip(specs, counts, strict=True)
+            if count
+        }
+    return sorted(found)
 
 
 def node_frame(resolved: Resolved, name: str) -> pd.DataFrame:

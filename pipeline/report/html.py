@@ -17,6 +17,7 @@ from pipeline.report.activity import layer_rows, response_figures, response_rows
 from pipeline.report.anatomy import viewer_data
 from pipeline.report.column import column_figures
 from pipeline.report.figures import Tables, activity_figures, circuit_figures, clamp_figures
+from pipeline.report.morphologies import morphology_section
 from pipeline.report.rules import (
     population_rows,
     rule_counts,
@@ -29,7 +30,17 @@ from pipeline.report.touches import touch_facts, touch_figures
 from pipeline.runtime import write_json, write_text
 from pipeline.sonata.layout import CircuitPaths
 
-STAGE_ORDER = ("compile", "cells", "nodes", "edges", "circuit", "simulate", "analyse", "report")
+STAGE_ORDER = (
+    "compile",
+    "morphologies",
+    "cells",
+    "nodes",
+    "edges",
+    "circuit",
+    "simulate",
+    "analyse",
+    "report",
+)
 _LINKED = (
     "metrics", "verdicts", "cells", "populations", "responses", "responses_similarity",
     "responses_rhythm",
@@ -90,6 +101,7 @@ def page_content(resolved: Resolved, paths: CircuitPaths, origin: dict[str, Any]
             *circuit_figures(tables), *column_figures(tables), *rule_figures(tables),
             *touch_figures(tables),
         ],
+        "morphologies": morphology_section(tables),
         "populations": population_rows(tables),
         "rule_counts": rule_counts(tables),
         "viewer": _viewer(tables),

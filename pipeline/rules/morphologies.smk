@@ -9,6 +9,7 @@ if MODEL.morphologies:
             PATHS.morphology_table,
             directory(PATHS.morphologies),
             PATHS.analysis("morphometrics"),
+            PATHS.analysis("morphology_layers"),
             PATHS.analysis("morphology_findings"),
         log:
             PATHS.log("morphologies"),

@@ -23,7 +23,8 @@ from pipeline.cells.noise import NoiseKey
 from pipeline.errors import CircuitError, Problem, SimulationError
 from pipeline.mechanisms import load_library
 from pipeline.runtime import progress
-from pipeline.simulation import continuous, events, release_synapses, synapses
+from pipeline.simulation import continuous, coreneuron, events, release_synapses, synapses
+from pipeline.simulation.bmtk_nodes import network_class
 from pipeline.simulation.neuron_cells import (
     build_point,
     is_point,
@@ -52,7 +53,7 @@ def check(plan: Plan) -> list[Problem]:
     for key, report in plan.config["reports"].items():
         if report["variable_name"] != "v":
             problems.append(Problem(f"{where}  reports.{key}", "only v can be recorded"))
-    return problems
+    return problems + coreneuron.check(plan)
 
 
 def run(plan: Plan) -> dict[str, float]:
@@ -89,6 +90,7 @@ def run(plan: Plan) -> dict[str, float]:
         "build_s": built - started,
         "run_s": ended - built,
         "ranks": float(pc.nhost()),
+        "coreneuron": float(coreneuron.is_loaded()),
         "cells": pc.allreduce(float(len(_cells(network))), 1),
         "segments": pc.allreduce(float(segments), 1),
         "continuous": pc.allreduce(float(wired.continuous), 1),
@@ -112,12 +114,13 @@ def _start_neuron(plan: Plan):
     if plan.library:
         load_library(plan.library)
     h.load_file("stdrun.hoc")
+    if coreneuron.is_wanted(plan):
+        coreneuron.start(plan, h)
     return h, h.ParallelContext()
 
 
 def _build(plan: Plan):
     """Cells and spike-driven edges by BioNet, continuous edges by ours."""
-    from bmtk.simulator.bionet.bionetwork import BioNetwork
     from bmtk.simulator.bionet.config import Config
     from bmtk.simulator.bionet.pyfunction_cache import add_cell_model
 
@@ -128,9 +131,9 @@ def _build(plan: Plan):
     described: dict[tuple[str, str], Any] = {}
 
     def load_cell(node, template, parameters) -> NeuronCell:
-        raw = node["morphology"]  # BMTK hands HDF5 text over as bytes
-        name = raw.decode() if isinstance(raw, bytes) else str(raw)
-        name = name.removesuffix(suffix)  # BMTK adds it where the types table gives the name
+        name = str(node["morphology"]).removesuffix(
+            suffix
+        )  # BMTK adds it where the types table gives the name
         axon = parameters.get("axon", "keep")
         if (name, axon) not in loaded:
             path = plan.paths.morphologies / f"{name}{suffix}"
@@ -162,7 +165,7 @@ def _build(plan: Plan):
         )
     ]
     conf = Config.from_dict(_bmtk_config(plan, config, graded + driven))
-    network = BioNetwork.from_config(conf)
+    network = network_class().from_config(conf)
     network.build_nodes()
     network.build_recurrent_edges()
     _population(plan)
@@ -265,13 +268,24 @@ def _play_inputs(h, plan: Plan, network) -> list[_Clamp]:
                 message = f"input {key!r}: point cell {node} has another current already"
                 raise CircuitError(Problem(str(plan.folder), message, "join them in one input"))
             taken.add(int(node))
-            values = h.Vector(report.data[:, column])
-            # A step takes what is due up to its middle, so a value due at its start is half a step
-            # away from being taken by a neighbour, whatever the rounding of t.
-            times = h.Vector(np.arange(len(report.data)) * dt)
-            values.play(current, times, False)
-            clamps.append(_Clamp(electrode, (values, times)))
+            played = _play(h, plan, current, report.data[:, column], dt)
+            clamps.append(_Clamp(electrode, played))
     return clamps
+
+
+def _play(h, plan: Plan, current, column: np.ndarray, dt: float) -> tuple:
+    """Lets a current follow one column of a report, each value held for the report's step."""
+    if coreneuron.is_wanted(plan):
+        every = max(1, round(dt / plan.dt))
+        times, values = coreneuron.held(column.astype(float), every, plan.steps, plan.dt)
+        times, values = h.Vector(times), h.Vector(values)
+        values.play(current, times, True)
+        return values, times
+    # A step takes what is due up to its middle, so a value due at its start is half a step
+    # away from being taken by a neighbour, whatever the rounding of t.
+    times, values = h.Vector(np.arange(len(column)) * dt), h.Vector(column)
+    values.play(current, times, False)
+    return values, times
 
 
 def _electrode(h, hobj):
@@ -304,7 +318,9 @@ def _advance(h, pc, plan: Plan, network, recorders: list[Recorder], spikes) -> N
     h.finitialize(plan.config["conditions"]["v_init"])
     width = sum(recorder.width for recorder in recorders)
     fit = max(1, BLOCK_BYTES // (8 * max(1, width)))
-    block = int(pc.allreduce(float(min(fit, max(1, plan.steps // 50))), 3))
+    if not coreneuron.is_wanted(plan):  # which takes and gives back the whole model at each block
+        fit = min(fit, max(1, plan.steps // 50))
+    block = int(pc.allreduce(float(min(fit, plan.steps)), 3))
     everyone, before = pc.allreduce(float(len(_cells(network))), 1), 0.0
     with progress(total=plan.duration, label="simulate", unit="ms") as bar:
         for start in range(0, plan.steps, block):

@@ -43,6 +43,7 @@ class Toy:
     """Scores from the bytes of the morphology alone; counts its calls."""
 
     folder: Path
+    limit: float | None = None
     setting: int = 0
     calls: list = field(default_factory=list)
     broken: str = ""
@@ -330,9 +331,9 @@ def test_the_verb_says_what_it_judged(tmp_path, capsys, monkeypatch):
     path = write_variant(tmp_path)
     distinct(CircuitPaths(tmp_path / "out/column/judged"))
     command = ["generalise", path, "--out", str(tmp_path / "out"), "--cache", str(tmp_path / "k")]
-    assert main(command) == 2  # no evaluator in this build, no traceback
-    assert "no evaluator" in capsys.readouterr().err
-    monkeypatch.setattr(stage, "evaluator_of", lambda resolved: Toy(tmp_path / "emodels"))
+    assert main(command) == 2
+    assert "sonatina compile" in capsys.readouterr().err
+    monkeypatch.setattr(stage, "evaluator_of", lambda *_: Toy(tmp_path / "emodels"))
     assert main([*command, "--workers", "1", "--part", "2/4"]) == 0
     assert "155 evaluated" in capsys.readouterr().out
     assert main([*command, "--workers", "1"]) == 0

@@ -204,8 +204,8 @@ DAMAGES = {
         "afferent_section_id", "section 7 of node 1, which has 3",
     ),
     "units contradict": (
-        _attribute(CHEMICAL, f"{EDGES}/0/conductance", "units", "nS"),
-        "conductance", "is in nS; expected uS",
+        _attribute(CHEMICAL, f"{EDGES}/0/conductance", "units", "mS"),
+        "conductance", "is in mS; expected uS",
     ),
     "excitation reverses low": (
         _text(chemical_types, "0 exc 0.0", "0 exc -80.0"), "type 0", "excitatory but reverses",

@@ -4,7 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.analysis.touches import beside_published, published_metrics, read_published
+from pipeline.analysis.touches import (
+    beside_published,
+    published_metrics,
+    read_published,
+    read_recorded,
+    recorded_metrics,
+)
 from pipeline.config.touch_targets import TouchTargets
 from pipeline.errors import ConfigError
 
@@ -62,3 +68,15 @@ def test_bad_table_names_every_line(tmp_path):
         read_published(path)
     text = str(error.value)
     assert all(part in text for part in (":2", ":3", ":4", "'x'", "'-2'", "twice"))
+
+
+def test_recorded_pairs_pool_their_pathways(tmp_path):
+    path = tmp_path / "r.csv"
+    path.write_text("name,pre,post,synapses,sd,source\nx,A B,A,4,1,s\ny,C,A,4,,s\n")
+    table = read_recorded(path)
+    ours = pd.DataFrame(
+        {"pre": ["A", "B", "A"], "post": ["A", "A", "B"], "connections": [1, 3, 50],
+         "synapses": [8, 6, 400]}
+    )  # fmt: skip
+    # Nothing sends from C, so y has no value and its target is shown as missing.
+    assert recorded_metrics("local", ours, table) == [("local.recorded.x", 3.5, "")]

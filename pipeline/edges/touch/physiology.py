@@ -34,6 +34,8 @@ _PURPOSES = 31
 _TRIES = 4096
 FIRST_EXCITATORY = 100
 """``syn_type_id`` of the first excitatory class, as neurodamus expects."""
+TEMPLATES = ("AmpaNmdaRelease", "GabaABRelease")
+"""Mechanisms (set ``release``) of excitatory and inhibitory synapses."""
 
 
 @dataclass(frozen=True)
@@ -66,14 +68,14 @@ class Synapses:
 
     def edge_types(self) -> pd.DataFrame:
         """One row per class: the edge types table."""
+        excitatory = self.type_ids >= FIRST_EXCITATORY
         return pd.DataFrame(
             {
                 "edge_type_id": np.arange(len(self.names)),
+                "model_template": np.where(excitatory, *TEMPLATES),
                 "synapse_class": self.names,
                 "syn_type_id": self.type_ids,
-                "synapse_sign": np.where(
-                    self.type_ids >= FIRST_EXCITATORY, "excitatory", "inhibitory"
-                ),
+                "synapse_sign": np.where(excitatory, "excitatory", "inhibitory"),
             }
         )
 

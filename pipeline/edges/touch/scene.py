@@ -12,7 +12,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from pipeline.config.celltypes import resolve_types
 from pipeline.config.load import Resolved
+from pipeline.config.placement import PlacedNodes
 from pipeline.config.touches import TOUCH_COLUMNS, TouchDetection, TouchEdges
 from pipeline.edges.touch import arrays
 from pipeline.edges.touch.arrays import AXON, TOUCH, Cells, Shapes, TouchRules
@@ -173,12 +175,23 @@ def load_scene(resolved: Resolved, name: str, paths: CircuitPaths) -> Scene:
         raise not_built(lost[0], "morphologies")
     shapes = read_shapes(files)
     cells = place_cells(nodes, shapes.names)
-    types = cell_types(cells, frozenset(catalogue["m_type"].astype(str)))
+    known = frozenset(catalogue["m_type"].astype(str)) | declared_types(resolved, config.source)
+    types = cell_types(cells, known)
     path = resolved.path(config.touch.rules)
     rules = compile_touch_rules(path, config.touch, types)
     return Scene(
         config, name, resolved.model.seed, shapes, cells, types, rules, available_threads()
     )
+
+
+def declared_types(resolved: Resolved, population: str) -> frozenset[str]:
+    """Returns the m-types in the config of placed nodes, also those without cells at this size."""
+    nodes = resolved.model.nodes[population]
+    if not isinstance(nodes, PlacedNodes):
+        return frozenset()
+    table = resolved.path(nodes.table) if nodes.table else None
+    specs = resolve_types(nodes, table, lambda path: resolved.origin(("nodes", population, *path)))
+    return frozenset(spec.labels["mtype"] for spec in specs if "mtype" in spec.labels)
 
 
 def cell_types(cells: Cells, known: frozenset[str] = frozenset()) -> Types:

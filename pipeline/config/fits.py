@@ -1,0 +1,79 @@
+"""Schema of the key ``fits``: how e-models are searched for."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from pipeline.config.distributions import Distribution
+from pipeline.config.emodel import AxonRule
+from pipeline.config.quantity import (
+    Microns,
+    Milliseconds,
+    Millivolts,
+    Name,
+    Nanoamps,
+    RelativeFile,
+    Strict,
+    Text,
+)
+
+
+class Search(Strict):
+    """What BluePyOpt does."""
+
+    algorithm: Literal["ibea", "cma_single", "cma_multi"] = Field(
+        "ibea", description="ibea: evolution; cma_single, cma_multi: covariance matrix adaptation."
+    )
+    offspring: int = Field(20, ge=2, le=10_000, description="Individuals per generation.")
+    generations: int = Field(100, ge=1, le=100_000)
+    seeds: list[int] = Field(default=[1], min_length=1, description="One search each.")
+    eta: float = Field(10.0, gt=0, description="How near children stay to their parents.")
+    mutation: float = Field(0.7, ge=0, le=1, description="Probability that a child is mutated.")
+    crossover: float = Field(0.7, ge=0, le=1, description="Probability that two children mix.")
+    sigma: float = Field(0.4, gt=0, description="First step of CMA; bounds are -1 and 1.")
+
+
+class Evaluation(Strict):
+    """How one individual is tried."""
+
+    time_limit: float = Field(300.0, gt=0, description="s; beyond it every score is the worst.")
+    recycle: int = Field(100, ge=1, description="Evaluations after which a worker is replaced.")
+    worst: float = Field(250.0, gt=0, description="Score of a feature that cannot be computed.")
+    first_limit: float = Field(
+        3.0, gt=0, description="RMP or input resistance beyond this score: nothing more is run."
+    )
+    absolute_tolerance: float = Field(
+        0.01, gt=0, description="Of NEURON's variable time step; 0.01 is its default."
+    )
+    dt: Milliseconds | None = Field(None, description="A fixed time step in place of it.")
+    spike_threshold: Millivolts = Field(-20.0, description="eFEL's Threshold.")
+    holding_precision: Millivolts = 0.1
+    threshold_precision: Nanoamps = Field(0.001, description="Largest error of the threshold.")
+    threshold_limit: Nanoamps = Field(2.0, description="No spike at it: no threshold.")
+
+
+class Fit(Strict):
+    """One e-model to be found: a cell, free parameters, protocols, targets."""
+
+    title: Text = ""
+    m_type: Name | None = Field(None, description="The first exemplar of this type is the cell.")
+    morphology: RelativeFile | None = Field(None, description="Or a file of its own.")
+    axon: AxonRule = "stub_myelin"
+    segment: Microns = Field(40.0, description="nseg = 1 + 2 int(L / segment).")
+    bounds: RelativeFile = Field(description="CSV: parameters, fixed or with bounds.")
+    protocols: RelativeFile = Field(description="CSV: one row per current pulse.")
+    targets: RelativeFile = Field(description="CSV: protocol, location, feature, mean, sd.")
+    recordings: RelativeFile | None = Field(None, description="CSV: places besides the soma.")
+    distributions: dict[Name, Distribution] = Field(
+        default_factory=dict, description="Laws that the bounds name."
+    )
+    search: Search = Field(default_factory=Search)
+    evaluation: Evaluation = Field(default_factory=Evaluation)
+
+    @model_validator(mode="after")
+    def _one_cell(self) -> Fit:
+        if (self.m_type is None) == (self.morphology is None):
+            raise ValueError("give either m_type or morphology")
+        return self

@@ -1,0 +1,1 @@
+"""Fitting of e-models: BluePyOpt searches, our evaluation, crash-proof logs."""

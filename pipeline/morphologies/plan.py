@@ -1,0 +1,72 @@
+"""What the stage ``morphologies`` will cost, before it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pipeline.config.load import Resolved
+from pipeline.config.morphologies import GrownMorphologies
+from pipeline.morphologies.grow import growth_step
+from pipeline.morphologies.stage import Task, check_morphologies, grown_tasks
+
+_STEP_SECONDS = 25e-6
+"""s of one core per step of a growing tip (measured: 21 to 52)."""
+_BYTES_PER_UM = 12.2
+"""Of an SWC file per um of neurite at the default tolerance (measured)."""
+_SHAPE_SECONDS, _SHAPE_BYTES = 0.25, 100_000.0
+"""s of one core to read, check, fit and write a reconstruction, and its bytes (measured)."""
+_START = 4.0
+"""s until two worker processes stand."""
+_MEMORY = 450 * 2.0**20
+"""Bytes of command and two workers with NeuroTS or NeuroM (measured)."""
+
+
+def plan_morphologies(resolved: Resolved, placed: Sequence[str]) -> dict[str, float]:
+    """Expects disk and memory (bytes) and time (s on 2 cores) of the stage.
+
+    Args:
+        resolved: The model; has the key ``morphologies``.
+        placed: M-types of which the circuit has cells, for ``m_types: placed``.
+
+    Raises:
+        ConfigError: If tables, distributions or catalogue are wrong.
+    """
+    if isinstance(resolved.model.morphologies, GrownMorphologies):
+        tasks = grown_tasks(resolved, placed)
+        seconds = _STEP_SECONDS * sum(growth_steps(task) for task in tasks)
+        disk = _BYTES_PER_UM * sum(expected_length(task) for task in tasks)
+    else:
+        count = check_morphologies(resolved, placed)
+        seconds, disk = count * _SHAPE_SECONDS, count * _SHAPE_BYTES
+    return {"disk": disk, "memory": _MEMORY, "seconds": _START + seconds / 2}
+
+
+def growth_steps(task: Task) -> float:
+    """Returns the steps of all tips in all attempts at one exemplar."""
+    return sum(
+        length / growth_step(tree) * (1 if tree["type"] == "basal_dendrite" else task.tries)
+        for tree, length in _trees(task)
+    )
+
+
+def expected_length(task: Task) -> float:
+    """Returns the length of the real cells' neurites, um, with the axon as long as it may be."""
+    total = {"axon": 0.0, "dendrites": 0.0}
+    for tree, length in _trees(task):
+        total["axon" if tree["type"] == "axon" else "dendrites"] += length
+    most = task.exemplar.axon_length
+    return total["dendrites"] + min(total["axon"], most or total["axon"])
+
+
+def _trees(task: Task) -> list[tuple[dict, float]]:
+    """Trees that are grown, with the sum of their bars, um."""
+    parts = (
+        (task.dendrites, ("basal_dendrite", "apical_dendrite")),
+        (task.axon, ("axon",)),
+    )
+    return [
+        (tree, sum(bar[0] - bar[1] for bar in tree["bars"]))
+        for donor, kinds in parts
+        for tree in donor.body["trees"]
+        if tree["type"] in kinds
+    ]
