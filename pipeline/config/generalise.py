@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from pipeline.config.emodel import AxonRule
-from pipeline.config.quantity import Microns, Name, RelativeFile, Strict, Text
+from pipeline.config.quantity import Name, RelativeFile, Strict, Text
 
 SKIPPED = [
     "*bAP*",
@@ -18,7 +17,11 @@ SKIPPED = [
 
 
 class Generalise(Strict):
-    """Which pairs are judged, and when one is accepted (docs/generalise.md)."""
+    """Which pairs are judged, and when one is accepted (docs/generalise.md).
+
+    An e-model is judged by protocols and targets of the entry of its name under ``fits``; axon and
+    discretisation are those of the fit, too.
+    """
 
     nodes: Name = Field(description="Placed population with morphologies; its types are me-types.")
     etype: Name = Field("etype", description="Label of the types that names the e-type.")
@@ -35,6 +38,4 @@ class Generalise(Strict):
     skip: list[Text] = Field(
         default=SKIPPED, description="Patterns (* and ?) of protocol.location.feature left out."
     )
-    axon: AxonRule = Field("stub_myelin", description="As cells.axon; 2023 models have myelin.")
-    length: Microns = Field(40.0, description="Of compartments, by the rule odd_length.")
     parts: int = Field(1, ge=1, le=10_000, description="Jobs that share the evaluations.")

@@ -184,12 +184,16 @@ def _generalise_slice(tree: dict[str, Any]) -> dict[str, Any]:
     own = {key: nodes[key] for key in keys if key in nodes} if nodes else None
     # How many jobs share the work does not change the result.
     free = {key: value for key, value in config.items() if key != "parts"} if config else None
-    return {"generalise": free, "nodes": own}
+    judged_by = ("axon", "segment", "protocols", "targets", "recordings", "evaluation")
+    fits = {name: {key: fit[key] for key in judged_by} for name, fit in tree["fits"].items()}
+    return {"generalise": free, "nodes": own, "fits": fits if config else None}
 
 
 def _generalise_files(resolved: Resolved) -> list[Path]:
     config = resolved.model.generalise
     tables = [config.table, *node_files(resolved.model.nodes[config.nodes])]
+    for fit in resolved.model.fits.values():
+        tables += [fit.protocols, fit.targets, *filter(None, [fit.recordings])]
     emodels = sorted(resolved.path(config.emodels).glob("*.yaml"))
     return [*(resolved.path(table) for table in tables), *emodels]
 

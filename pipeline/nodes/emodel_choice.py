@@ -125,9 +125,20 @@ def emodel_table(judged: Judged, kinds: np.ndarray, shapes: np.ndarray) -> pd.Da
 
 
 def write_emodels(resolved: Resolved, judged: Judged, paths: CircuitPaths) -> None:
-    """Writes ``components/emodels`` with every e-model that some me-type has."""
-    config = resolved.model.generalise
-    rule = OddLength(rule="odd_length", length=config.length)
-    for name in sorted(set(judged.emodels.values())):
-        emodel = read_emodel(resolved.path(config.emodels) / f"{name}.yaml")[0]
-        write_json(paths.emodels / f"{name}.json", stored_cell(emodel, rule, config.axon))
+    """Writes ``components/emodels`` with every e-model that some me-type has.
+
+    Raises:
+        ConfigError: For e-models without an entry under ``fits``, which has axon and segments.
+    """
+    fits, names = resolved.model.fits, sorted(set(judged.emodels.values()))
+    if missing := [name for name in names if name not in fits]:
+        where = resolved.origin(("generalise",))
+        message = f"no entry under fits for {', '.join(missing)}"
+        raise ConfigError(Problem(where, message, "add it; axon and segments are taken from it"))
+    for name in names:
+        path = resolved.path(resolved.model.generalise.emodels) / f"{name}.yaml"
+        # A fit has nseg = 1 + 2 int(L / segment), this rule 1 + 2 int(L / (2 length)).
+        rule = OddLength(rule="odd_length", length=fits[name].segment / 2)
+        write_json(
+            paths.emodels / f"{name}.json", stored_cell(read_emodel(path)[0], rule, fits[name].axon)
+        )

@@ -34,6 +34,7 @@ for _part in range(1, PARTS + 1) if PARTS > 1 else ():
         input:
             YAML,
             stage_files(RESOLVED, "generalise"),
+            PATHS.mechanisms,
             PATHS.morphology_table,
         output:
             temp(PATHS.generalise_part(_part - 1, PARTS)),
@@ -59,6 +60,7 @@ if MODEL.generalise:
         input:
             YAML,
             stage_files(RESOLVED, "generalise"),
+            PATHS.mechanisms,
             PATHS.morphology_table,
             [PATHS.generalise_part(index, PARTS) for index in range(PARTS) if PARTS > 1],
         output:

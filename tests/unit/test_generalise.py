@@ -64,6 +64,16 @@ class Toy:
         return Evaluation(scores, -0.1 - number / 100, 0.2 + number / 100)
 
 
+def fit(etype: str) -> dict[str, str]:
+    tables = "cADpyr_L5TPC" if etype == "cADpyr" else etype
+    return {
+        "m_type": "L5_TTPC1",
+        "bounds": "tables/bounds/int.csv",
+        "protocols": f"tables/protocols/{tables}.csv",
+        "targets": f"tables/targets/{tables}.csv",
+    }
+
+
 def write_variant(folder: Path, etypes=tuple(ETYPES), **changes) -> str:
     """The column's tiny variant with one e-model per e-type."""
     (folder / "emodels").mkdir()
@@ -80,7 +90,11 @@ def write_variant(folder: Path, etypes=tuple(ETYPES), **changes) -> str:
     data = {
         "extends": f"{MODEL}/variants/tiny.yaml",
         "name": "judged",
-        "set": {"generalise": entry | changes},
+        "set": {
+            "generalise": entry | changes,
+            "mechanisms": ["cortex"],
+            "fits": {name: fit(name) for name in etypes},
+        },
     }
     (folder / "judged.yaml").write_text(json.dumps(data))
     return str(folder / "judged.yaml")
@@ -365,7 +379,7 @@ def test_cells_get_accepted_morphologies_emodels_and_currents(column, tmp_path):
         wanted = np.array([judged.currents[pair][index] for pair in used], np.float32)
         assert own.tolist() == wanted.tolist() and np.isfinite(own).all()
     stored = json.loads((paths.emodels / "cADpyr.json").read_text())
-    assert stored["axon"] == "stub_myelin" and stored["discretisation"]["length"] == 40
+    assert stored["axon"] == "stub_myelin" and stored["discretisation"]["length"] == 20
     table = pd.read_csv(paths.analysis("emodels_cells"))
     assert table["cells"].sum() == 50
     covered = {kind for kind in judged.accepted}

@@ -196,5 +196,11 @@ set:
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
     rules = re.findall(r"^(\w+) +1$", said, re.M)
-    wanted = ["morphologies", *(f"generalise_part_{i}" for i in (1, 2, 3)), "generalise", "nodes"]
+    wanted = [
+        "morphologies",
+        *(f"generalise_part_{i}" for i in (1, 2, 3)),
+        "generalise",
+        "nodes",
+        "compile",
+    ]
     assert {*wanted, "extract_L5TPC"} <= set(rules), said
