@@ -125,6 +125,10 @@ def _verbs_on_emodels(stage) -> None:
     optimise.add_argument("--merge", action="store_true", help="only take the best of the searches")
     optimise.add_argument("--save", action="store_true", help="write the model's own files, too")
     optimise.add_argument("--workers", type=int, default=2, help="processes")
+    generalise = stage("generalise", emodel_commands.generalise, "generalise column tiny")
+    generalise.add_argument("--part", type=_part, metavar="I/N", help="only evaluate one part")
+    generalise.add_argument("--workers", type=_positive, default=2, help="processes")
+    generalise.add_argument("--cache", type=Path, help="folder of kept evaluations")
 
 
 def _verbs_on_files(verb) -> None:

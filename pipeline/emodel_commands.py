@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from pipeline.commands import _chosen, _open_stage
+from pipeline.commands import _chosen, _open_stage, cache_folder
+from pipeline.errors import ConfigError, Problem
 
 
 def extract(options: argparse.Namespace) -> None:
@@ -36,3 +37,27 @@ def optimise(options: argparse.Namespace) -> None:
             print(merge(resolved, name, paths, library))
             if options.save:
                 print(save(resolved, name, paths))
+
+
+def generalise(options: argparse.Namespace) -> None:
+    """Judge every allowed morphology with every e-model; only what is new is evaluated."""
+    from pipeline.generalise import stage
+    from pipeline.generalise.evaluation import Store
+
+    resolved, paths = _open_stage(options)
+    if resolved.model.generalise is None:
+        message = "the model has no key generalise"
+        raise ConfigError(Problem(resolved.model.name, message, "add it, or leave this stage out"))
+    evaluator = stage.evaluator_of(resolved, paths)
+    store = Store(cache_folder(options.cache, "generalise"))
+    if options.part:
+        part, parts = options.part
+        found = stage.run_part(resolved, paths, evaluator, store, part - 1, parts, options.workers)
+        print(f"{found[0]}  {found[1]} evaluated")
+        return
+    found = stage.run_generalise(resolved, paths, evaluator, store, options.workers)
+    print(
+        f"{paths.generalise('pairs')}  {found['accepted']} of {found['pairs']} pairs accepted, "
+        f"{found['covered']} of {found['me_types']} me-types covered, "
+        f"{found['evaluated']} evaluated now"
+    )

@@ -70,6 +70,7 @@ def check_references(model: Model, folder: Path, document: Document) -> list[Pro
     _check_simulations(check)
     _check_tuning(check)
     _check_extract(check)
+    _check_generalise(check)
     _check_analysis(check)
     return check.problems
 
@@ -131,6 +132,20 @@ def _check_morphologies(check: _Check) -> None:
 def _check_extract(check: _Check) -> None:
     for name, config in check.model.extract.items():
         check.file(("extract", name, "sweeps"), config.sweeps)
+
+
+def _check_generalise(check: _Check) -> None:
+    config = check.model.generalise
+    if config is None:
+        return
+    path: KeyPath = ("generalise",)
+    drawn = [name for name, n in check.model.nodes.items() if getattr(n, "morphologies", None)]
+    check.one_of((*path, "nodes"), config.nodes, drawn, "population with morphologies")
+    if getattr(check.model.nodes.get(config.nodes), "cell_models", None):
+        message = f"nodes {config.nodes!r} have cell_models, which give e-models, too"
+        check.report((*path, "nodes"), message, "keep one of both")
+    check.file((*path, "table"), config.table)
+    check.file((*path, "emodels"), config.emodels, folder=True)
 
 
 def _check_variant(check: _Check) -> None:

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from pipeline.config.emodel import AxonRule
 from pipeline.config.fits import Fit
+from pipeline.config.generalise import Generalise
 from pipeline.config.morphologies import MorphologySet
 from pipeline.config.placement import ImportedNodes, PlacedNodes, PointNodes
 from pipeline.config.quantity import (
@@ -324,6 +325,9 @@ class Model(Strict):
     stimuli: dict[Name, Stimulus] = Field(default_factory=dict)
     simulation: dict[Name, Simulation] = Field(default_factory=dict)
     tuning: dict[Name, Tuning] = Field(default_factory=dict)
+    generalise: Generalise | None = Field(
+        None, description="Judges every allowed morphology with every e-model."
+    )
     fits: dict[Name, Fit] = Field(
         default_factory=dict, description="E-models to be searched for, by name."
     )

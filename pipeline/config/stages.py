@@ -28,8 +28,8 @@ def stage_slice(resolved: Resolved, stage: str, name: str = "") -> dict[str, Any
 
     Args:
         resolved: The model.
-        stage: compile, cells, extract, morphologies, nodes, edges, stimulus, circuit, simulate, analyse or
-            report.
+        stage: compile, cells, extract, generalise, morphologies, nodes, edges, stimulus, circuit,
+            simulate, analyse or report.
         name: Which edge config, stimulus, run or protocol, for stages that have several.
     """
     tree = resolved.tree
@@ -50,6 +50,7 @@ def stage_slice(resolved: Resolved, stage: str, name: str = "") -> dict[str, Any
             "edges": sorted(tree["edges"]),
             "synapse_models": tree["synapse_models"],
         },
+        "generalise": _generalise_slice(tree),
         "extract": {"extract": tree["extract"].get(name)},
         "optimise": {"fit": tree["fits"].get(name)},
         "stimulus": {"stimulus": tree["stimuli"].get(name), "seed": tree["seed"]},
@@ -154,6 +155,8 @@ def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
         fit = model.fits[name]
         files = (fit.bounds, fit.protocols, fit.targets, fit.recordings, fit.morphology)
         return [resolved.path(file) for file in files if file]
+    if stage == "generalise" and model.generalise:
+        return _generalise_files(resolved)
     if stage == "extract":
         return _recordings(resolved, name)
     if stage == "stimulus":
@@ -174,6 +177,28 @@ def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
             named += [model.analysis.touches.pathways, model.analysis.touches.recorded]
         return [resolved.path(path) for path in named if path]
     return []
+
+
+def _generalise_slice(tree: dict[str, Any]) -> dict[str, Any]:
+    """Types and labels come from the nodes, whose places do not matter."""
+    config = tree["generalise"]
+    nodes = tree["nodes"].get(config["nodes"]) if config else None
+    keys = ("table", "types", "labels", "name_column", "layers", "regions")
+    own = {key: nodes[key] for key in keys if key in nodes} if nodes else None
+    # How many jobs share the work does not change the result.
+    free = {key: value for key, value in config.items() if key != "parts"} if config else None
+    judged_by = ("axon", "segment", "protocols", "targets", "recordings", "evaluation")
+    fits = {name: {key: fit[key] for key in judged_by} for name, fit in tree["fits"].items()}
+    return {"generalise": free, "nodes": own, "fits": fits if config else None}
+
+
+def _generalise_files(resolved: Resolved) -> list[Path]:
+    config = resolved.model.generalise
+    tables = [config.table, *node_files(resolved.model.nodes[config.nodes])]
+    for fit in resolved.model.fits.values():
+        tables += [fit.protocols, fit.targets, *filter(None, [fit.recordings])]
+    emodels = sorted(resolved.path(config.emodels).glob("*.yaml"))
+    return [*(resolved.path(table) for table in tables), *emodels]
 
 
 def _recordings(resolved: Resolved, name: str) -> list[Path]:

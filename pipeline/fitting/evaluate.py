@@ -12,6 +12,7 @@ import numpy as np
 
 from pipeline.cells.morphology import Morphology
 from pipeline.config.distributions import Distribution
+from pipeline.config.emodel import EModel
 from pipeline.config.fits import Evaluation
 from pipeline.fitting.experiment import SOMA, Current, Experiment, Trace
 from pipeline.fitting.parameters import emodel_of
@@ -45,12 +46,14 @@ class Outcome:
         values: Features by target label.
         traces: By protocol and place; only where asked for.
         reason: Why not everything was run; "" otherwise.
+        currents: Holding (0 unless it was found) and threshold current, nA.
     """
 
     scores: dict[str, float] = field(default_factory=dict)
     values: dict[str, float] = field(default_factory=dict)
     traces: dict[str, dict[str, Trace]] = field(default_factory=dict)
     reason: str = ""
+    currents: tuple[float, float] = (0.0, float("nan"))
 
 
 def evaluate(task: Task, vector: Sequence[float], *, held_out: bool = False, keep: bool = False):
@@ -65,11 +68,20 @@ def evaluate(task: Task, vector: Sequence[float], *, held_out: bool = False, kee
     Returns:
         Outcome: Scores of all targets asked for, in the order of the table.
     """
+    emodel = emodel_of(task.name, task.parameters, task.laws, vector, "search")
+    return evaluate_emodel(task, emodel, held_out=held_out, keep=keep)
+
+
+def evaluate_emodel(
+    task: Task, emodel: EModel, *, held_out: bool = False, keep: bool = False
+) -> Outcome:
+    """Tries an e-model with the protocols of a fit; as ``evaluate``."""
     wanted = [t for t in task.targets if held_out or not t.held_out]
     outcome = Outcome()
-    emodel = emodel_of(task.name, task.parameters, task.laws, vector, "search")
     cell = Experiment(task.morphology, emodel, task.segment, task.settings)
-    _Run(task, wanted, outcome, keep).all(cell)
+    run = _Run(task, wanted, outcome, keep)
+    run.all(cell)
+    outcome.currents = run.holding, run.threshold
     worst = task.settings.worst
     for target in wanted:
         value = outcome.values.get(target.label)

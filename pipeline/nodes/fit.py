@@ -65,6 +65,7 @@ def fit(
     height: np.ndarray,
     extents: dict[str, np.ndarray],
     overshoot: float,
+    allowed: np.ndarray | None = None,
 ) -> Fit:
     """Scores all morphologies of a type at all its places.
 
@@ -79,6 +80,8 @@ def fit(
         height: float64 [cells], y of the somata, um.
         extents: axon and dendrite: float64 [morphologies, 2] as in ``rule_score``.
         overshoot: um.
+        allowed: bool [cells, morphologies], at least one per cell; the others are as if they were
+            not there. None: all.
 
     Returns:
         The scores.
@@ -92,8 +95,12 @@ def fit(
     for rule, score in zip(rules, scores, strict=True):
         if rule.kind == BELOW:
             strict = np.fmin(strict, score)
+    if allowed is not None:
+        strict[~allowed] = -np.inf
     left = strict > 0
     left |= ~left.any(axis=1, keepdims=True)
+    if allowed is not None:
+        left &= allowed
     for index, (rule, score) in enumerate(zip(rules, scores, strict=True)):
         if rule.kind == BELOW:
             continue

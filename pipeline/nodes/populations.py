@@ -12,6 +12,13 @@ from pipeline.config.celltypes import TypeSpec, resolve_types
 from pipeline.config.load import Resolved
 from pipeline.config.placement import ImportedNodes, PlacedNodes, PointNodes, Voxels
 from pipeline.config.stages import drawn_shapes
+from pipeline.nodes.emodel_choice import (
+    cell_currents,
+    emodel_entries,
+    emodel_table,
+    read_judged,
+    write_emodels,
+)
 from pipeline.nodes.listed import read_imported, read_points
 from pipeline.nodes.place import Placement, place, plan_counts, value_of
 from pipeline.nodes.placed_table import placed_table
@@ -123,13 +130,23 @@ def run_placed(resolved: Resolved, name: str, paths: CircuitPaths) -> tuple[int,
     texts = [key for key, values in columns.items() if values.dtype == object]
     rows, ids = _node_types(resolved, name, placement, whole)
     if nodes.morphologies:
-        shapes, table = choose_shapes(resolved, name, placement, paths)
-        columns = columns | shapes | _models(nodes, rows, ids)
+        judged = read_judged(resolved, name, paths)
+        shapes, table = choose_shapes(resolved, name, placement, paths, judged)
+        written = {"placement": placed_table(nodes, placement), "fit": table}
         # SNAP asks for these, and for a folder of e-models, even while there are none.
         unknown = np.full(len(ids), np.nan, np.float32)
         dynamics = dict.fromkeys(("holding_current", "threshold_current"), unknown)
         paths.emodels.mkdir(parents=True, exist_ok=True)
-        written = {"placement": placed_table(nodes, placement), "fit": table}
+        if judged:
+            rows = [
+                row | emodel_entries(judged, spec)
+                for row, spec in zip(rows, placement.specs, strict=True)
+            ]
+            kinds = np.array([spec.name for spec in placement.specs], object)[placement.type_ids]
+            dynamics = cell_currents(judged, kinds, shapes["morphology"])
+            written["emodels"] = emodel_table(judged, kinds, shapes["morphology"])
+            write_emodels(resolved, judged, paths)
+        columns = columns | shapes | _models(nodes, rows, ids)
         for key, frame in written.items():
             text = frame.to_csv(index=False, float_format="%.9g", lineterminator="\n")
             write_text(paths.analysis(f"{key}_{name}"), text)

@@ -15,6 +15,7 @@ from pipeline.config.placement_rules import NEURITES, PlacementRule, read_rules
 from pipeline.config.tables import read_csv
 from pipeline.config.yaml_lines import nearest
 from pipeline.errors import ConfigError, Problem
+from pipeline.nodes.emodel_choice import Judged
 from pipeline.nodes.fit import draw, fit
 from pipeline.nodes.place import Placement, value_of
 from pipeline.nodes.streams import TypeStream
@@ -117,7 +118,11 @@ def _numbers(
 
 
 def choose_shapes(
-    resolved: Resolved, name: str, placement: Placement, paths: CircuitPaths
+    resolved: Resolved,
+    name: str,
+    placement: Placement,
+    paths: CircuitPaths,
+    judged: Judged | None = None,
 ) -> tuple[dict[str, np.ndarray], pd.DataFrame]:
     """Draws the morphology of every cell and writes its rotation as a quaternion.
 
@@ -129,6 +134,7 @@ def choose_shapes(
         name: The population.
         placement: Its cells.
         paths: The circuit; its morphologies exist.
+        judged: Which morphologies each cell type may have; None: all of its m-type.
 
     Returns:
         Columns by name: morphology (text [n]) and orientation_w, _x, _y, _z (float64 [n]); and how
@@ -154,8 +160,12 @@ def choose_shapes(
     rows = []
     for kind in types:
         cells = np.flatnonzero((own == kind)[placement.type_ids])
+        allowed = None
+        if judged:
+            masks = np.array([judged.allowed(s.name, shapes[kind].names) for s in placement.specs])
+            allowed = masks[placement.type_ids[cells]]
         chosen[cells], found = _choose_type(
-            choice, rules[kind], shapes[kind], height[cells], uniforms[cells]
+            choice, rules[kind], shapes[kind], height[cells], uniforms[cells], allowed
         )
         rows += [{choice.by: kind} | row for row in found]
     table = pd.DataFrame(rows)
@@ -184,6 +194,7 @@ def _choose_type(
     shapes: Shapes,
     height: np.ndarray,
     uniforms: np.ndarray,
+    allowed: np.ndarray | None = None,
 ) -> tuple[np.ndarray, list[dict[str, object]]]:
     """Names [cells], and one row for the type and for each of its optional rules."""
     index, unfit = np.empty(len(height), np.int64), np.empty(len(height), bool)
@@ -191,7 +202,8 @@ def _choose_type(
     step = max(1, _BLOCK // len(shapes.names))
     for low in range(0, len(height), step):
         part = slice(low, low + step)
-        found = fit(rules, height[part], shapes.extents, choice.overshoot)
+        mask = None if allowed is None else allowed[part]
+        found = fit(rules, height[part], shapes.extents, choice.overshoot, mask)
         index[part], unfit[part] = draw(found, choice.alpha, uniforms[part])
         score[part] = np.take_along_axis(found.score, index[part, None], axis=1)[:, 0]
         unmet += found.unmet

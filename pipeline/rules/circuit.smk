@@ -4,11 +4,13 @@ rule nodes:
         YAML,
         stage_files(RESOLVED, "nodes"),
         [PATHS.morphology_table] if DRAWN else [],
+        [PATHS.generalise("pairs") for _ in JUDGED],
     output:
         [PATHS.nodes(name) for name in MODEL.nodes],
         [PATHS.node_types(name) for name in MODEL.nodes],
         PATHS.node_sets,
         [PATHS.analysis(f"{kind}_{name}") for name in DRAWN for kind in PLACED_TABLES],
+        [PATHS.analysis(f"emodels_{name}") for name in JUDGED],
         [
             directory(folder)
             for folder in COMPONENTS + POINT_CELLS

@@ -31,12 +31,15 @@ ENVIRONMENT = "../envs/sonatina.yaml"
 POPULATIONS = [
     kind for name in MODEL.edges for kind in edge_populations(RESOLVED, name)
 ]
-WHOLE = MODEL.cells or has_cell_models(MODEL, "biophysical")
+WHOLE = MODEL.cells or MODEL.generalise or has_cell_models(MODEL, "biophysical")
 COMPONENTS = [PATHS.morphologies, PATHS.emodels] if WHOLE else []
 # Made by the stage of that name; the nodes then write no morphologies of their own.
 GROWN = [PATHS.morphology_table, PATHS.morphologies] if MODEL.morphologies else []
 POINT_CELLS = [PATHS.point_neurons] if has_point_cells(MODEL) else []
 DRAWN, PLACED_TABLES = drawn_shapes(MODEL), ("placement", "fit")
+# Jobs that share the evaluations of morphologies with e-models.
+PARTS = MODEL.generalise.parts if MODEL.generalise else 0
+JUDGED = [MODEL.generalise.nodes] if MODEL.generalise else []
 YAML = ancient(RESOLVED.files)
 # Shell commands name the model by environment, so that the same stage reached by another path or
 # another Python is still the same stage.

@@ -86,3 +86,58 @@ for _name, _fit in MODEL.fits.items():
         shell:
             '"$SONATINA_PYTHON" -m pipeline optimise "$SONATINA_MODEL" $SONATINA_VARIANT'
             " --name {params.key} --merge > {log:q} 2>&1 || {{ cat {log:q} >&2; exit 1; }}"
+# Morphologies judged with e-models: each part fills the cache, the last job judges all that is there.
+for _part in range(1, PARTS + 1) if PARTS > 1 else ():
+
+    rule:
+        name:
+            f"generalise_part_{_part}"
+        input:
+            YAML,
+            stage_files(RESOLVED, "generalise"),
+            PATHS.mechanisms,
+            PATHS.morphology_table,
+        output:
+            temp(PATHS.generalise_part(_part - 1, PARTS)),
+        log:
+            PATHS.log(f"generalise_part_{_part}"),
+        benchmark:
+            PATHS.benchmark(f"generalise_part_{_part}")
+        conda:
+            ENVIRONMENT
+        params:
+            part=part("generalise"),
+            how=f"--part {_part}/{PARTS}",
+        message:
+            "judge one part of the morphologies"
+        shell:
+            '"$SONATINA_PYTHON" -m pipeline generalise "$SONATINA_MODEL" $SONATINA_VARIANT'
+            " {params.how} --workers {threads} > {log:q} 2>&1 || {{ cat {log:q} >&2; exit 1; }}"
+
+
+if MODEL.generalise:
+
+    rule generalise:
+        input:
+            YAML,
+            stage_files(RESOLVED, "generalise"),
+            PATHS.mechanisms,
+            PATHS.morphology_table,
+            [PATHS.generalise_part(index, PARTS) for index in range(PARTS) if PARTS > 1],
+        output:
+            [PATHS.generalise(name) for name in ("pairs", "scores", "coverage")],
+            PATHS.generalise("generalise").with_suffix(".sqlite"),
+        log:
+            PATHS.log("generalise"),
+        benchmark:
+            PATHS.benchmark("generalise")
+        conda:
+            ENVIRONMENT
+        threads: 2
+        params:
+            part=part("generalise"),
+        message:
+            "judge every morphology with every e-model"
+        shell:
+            '"$SONATINA_PYTHON" -m pipeline generalise "$SONATINA_MODEL" $SONATINA_VARIANT'
+            " --workers {threads} > {log:q} 2>&1 || {{ cat {log:q} >&2; exit 1; }}"

@@ -230,6 +230,12 @@ class CircuitPaths:
     def targets(self, name: str) -> Path:
         return self.root / "targets" / f"{name}.csv"
 
+    def generalise(self, name: str) -> Path:
+        return self.root / "generalise" / f"{name}.csv"
+
+    def generalise_part(self, part: int, parts: int) -> Path:
+        return self.root / "generalise" / "parts" / f"{part + 1}_of_{parts}.json"
+
     def analysis(self, name: str) -> Path:
         return self.root / "analysis" / f"{name}.csv"
 

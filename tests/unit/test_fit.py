@@ -103,6 +103,28 @@ def test_scores_agree_with_a_loop(raw, heights, data):
     assert found.unmet.tolist() == unmet.tolist()
 
 
+@given(rules_of_one_type, st.lists(numbers, min_size=1, max_size=4), extents, st.data())
+@settings(max_examples=60, deadline=None)
+def test_morphologies_that_are_not_allowed_are_as_if_not_there(raw, heights, axon, data):
+    rules = [
+        PlacementRule(kind, neurite, -math.inf if kind == "below" else low, low + size, "", "")
+        for kind, neurite, low, size in raw
+    ]
+    n, y = len(axon), np.array(heights)
+    mask = np.array(data.draw(st.lists(st.booleans(), min_size=n, max_size=n)))
+    mask[data.draw(st.integers(0, n - 1))] = True
+    arrays = {"axon": np.array(axon), "dendrite": np.array(axon)}
+    some = fit(rules, y, arrays, 30.0, np.tile(mask, (len(y), 1)))
+    alone = fit(rules, y, {name: ends[mask] for name, ends in arrays.items()}, 30.0)
+    for name in ("score", "strict", "optional"):
+        assert getattr(some, name)[:, mask].tolist() == getattr(alone, name).tolist()
+    assert some.unmet.tolist() == alone.unmet.tolist()
+    uniforms = np.linspace(0.05, 0.95, len(y))
+    kept, lone = draw(some, 3.0, uniforms), draw(alone, 3.0, uniforms)
+    assert np.flatnonzero(mask)[lone[0]].tolist() == kept[0].tolist()
+    assert kept[1].tolist() == lone[1].tolist()
+
+
 def test_rules_by_hand():
     below = PlacementRule("below", "dendrite", -math.inf, 0.0, "", "")
     extent = np.array([[-100.0, 50.0], [-100.0, 65.0], [-100.0, 300.0], [np.nan, np.nan]])

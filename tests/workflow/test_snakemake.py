@@ -170,3 +170,37 @@ def test_a_failing_stage_shows_its_own_error(bench):
     assert done.returncode != 0
     assert f"error: {bench.path('morphologies/cell_b.swc')}:1: not a usable morphology" in said
     assert "Traceback" not in said
+
+
+def test_judging_morphologies_is_scattered_and_comes_before_the_nodes(tmp_path):
+    (tmp_path / "emodels").mkdir()
+    text = "schema: 1\nname: a\nsource: assumed\npassive: {all: {Ra: 100, cm: 1, g_pas: 1.0e-5, e_pas: -70}}\n"
+    (tmp_path / "emodels/a.yaml").write_text(text)
+    (tmp_path / "etypes.csv").write_text("etype,emodel,source\ncADpyr,a,assumed\n")
+    (tmp_path / "sweeps.csv").write_text("cell,protocol,current,voltage\n")
+    (tmp_path / "judged.yaml").write_text(f"""
+extends: {ROOT}/models/column/variants/tiny.yaml
+name: judged
+set:
+  generalise: {{nodes: cells, emodels: {tmp_path}/emodels, table: {tmp_path}/etypes.csv, parts: 3}}
+  extract: {{L5TPC: {{
+    folder: {tmp_path},
+    sweeps: {tmp_path}/sweeps.csv,
+    source: assumed,
+    protocols: {{Step: {{delay: 1, duration: 1, amplitudes: [100], features: [Spikecount]}}}}}}}}
+""")
+    command = snakemake(
+        tmp_path / "out", "circuit", "targets", "--dry-run", model=str(tmp_path / "judged.yaml")
+    )
+    done = call(command, tmp_path)
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    rules = re.findall(r"^(\w+) +1$", said, re.M)
+    wanted = [
+        "morphologies",
+        *(f"generalise_part_{i}" for i in (1, 2, 3)),
+        "generalise",
+        "nodes",
+        "compile",
+    ]
+    assert {*wanted, "extract_L5TPC"} <= set(rules), said

@@ -1,0 +1,41 @@
+"""Schema of ``generalise``: every allowed morphology judged with every e-model."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from pipeline.config.quantity import Name, RelativeFile, Strict, Text
+
+SKIPPED = [
+    "*bAP*",
+    "*holding_current",
+    "*threshold_current",
+    "*decay_time_constant_after_stim",
+    "*AP2_amp",
+]
+"""Features that do not decide (SSCxEModelExamples, model_management, select.json; CC BY 4.0)."""
+
+
+class Generalise(Strict):
+    """Which pairs are judged, and when one is accepted (docs/generalise.md).
+
+    An e-model is judged by protocols and targets of the entry of its name under ``fits``; axon and
+    discretisation are those of the fit, too.
+    """
+
+    nodes: Name = Field(description="Placed population with morphologies; its types are me-types.")
+    etype: Name = Field("etype", description="Label of the types that names the e-type.")
+    emodels: RelativeFile = Field("emodels", description="Folder of e-models, <name>.yaml.")
+    table: RelativeFile = Field(
+        "tables/etype_emodels.csv",
+        description="CSV: etype, emodel, source; further columns that are labels of the types "
+        "restrict a row (empty: any; the row with most of them counts); stand_in says why the "
+        "e-model of another e-type is taken.",
+    )
+    threshold: float = Field(
+        5.0, gt=0, description="Largest score (sd) of a feature (BluePyMM's select.json: 5)."
+    )
+    skip: list[Text] = Field(
+        default=SKIPPED, description="Patterns (* and ?) of protocol.location.feature left out."
+    )
+    parts: int = Field(1, ge=1, le=10_000, description="Jobs that share the evaluations.")

@@ -1,0 +1,1 @@
+"""Generalisation: which morphology fires like which e-type."""

@@ -1,0 +1,210 @@
+"""Evaluations of pairs, kept by the content of what decides them, so that each is made once."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import multiprocessing
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from pipeline.errors import Problem, ToolError
+from pipeline.generalise.pairs import Pair
+from pipeline.runtime import file_hash, progress, value_hash, write_json
+from pipeline.worker import end_with_parent
+
+log = logging.getLogger(__name__)
+RECYCLE = 20
+"""Evaluations after which a worker is replaced, so that its memory does not grow."""
+VERSION = 1
+"""Raised when stored evaluations can no longer be read or would come out otherwise."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an e-model does on a morphology.
+
+    Attributes:
+        scores: Distance from the mean in sd, by ``protocol.location.feature``; NaN for a feature
+            without a value.
+        holding_current: nA; NaN if not found.
+        threshold_current: nA above holding; NaN if not found.
+        reason: Why there are no or not all scores; empty if all protocols ran.
+    """
+
+    scores: dict[str, float]
+    holding_current: float = math.nan
+    threshold_current: float = math.nan
+    reason: str = ""
+
+
+class Evaluator(Protocol):
+    """Runs the protocols of an e-model with fixed parameters on any morphology.
+
+    It goes to other processes, so it must be picklable, and equal input must give equal output.
+
+    Attributes:
+        limit: s per evaluation, each in a worker process; None: in this process, without a limit.
+    """
+
+    limit: float | None
+
+    def files(self, emodel: str) -> list[Path]:
+        """Returns the files that decide an evaluation besides the morphology, in fixed order."""
+
+    def settings(self, emodel: str) -> object:
+        """Returns what else decides it, JSON-like: versions, time step, axon rule."""
+
+    def __call__(self, morphology: Path, emodel: str) -> Evaluation:
+        """Evaluates; what fails for a reason of the model is told in ``reason``."""
+
+
+def pair_keys(
+    pairs: Sequence[Pair], morphologies: dict[str, Path], evaluator: Evaluator
+) -> dict[Pair, str]:
+    """Returns the content key of every pair: file names do not matter, bytes do.
+
+    Args:
+        pairs: The pairs.
+        morphologies: File by name.
+        evaluator: Tells what else decides.
+    """
+    shapes = {name: file_hash(morphologies[name]) for name in {p.morphology for p in pairs}}
+    models = {
+        name: [[file_hash(path) for path in evaluator.files(name)], evaluator.settings(name)]
+        for name in {p.emodel for p in pairs}
+    }
+    return {p: value_hash([VERSION, shapes[p.morphology], models[p.emodel]]) for p in pairs}
+
+
+class Store:
+    """A folder of evaluations, one file each; killed processes leave whole files or none.
+
+    Args:
+        folder: Shared by all models and variants.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = Path(folder)
+
+    def _path(self, key: str) -> Path:
+        return self.folder / key[:2] / f"{key}.json"
+
+    def get(self, key: str) -> Evaluation | None:
+        """Returns the evaluation of a key, or None; a damaged file counts as none."""
+        try:
+            data = json.loads(self._path(key).read_text(encoding="utf-8"))
+            scores = {name: _number(value) for name, value in data["scores"].items()}
+            currents = (_number(data[n]) for n in ("holding_current", "threshold_current"))
+            return Evaluation(scores, *currents, str(data["reason"]))
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            log.warning("%s is damaged (%s) and is made anew", self._path(key), error)
+            return None
+
+    def put(self, key: str, found: Evaluation) -> None:
+        """Keeps an evaluation."""
+        data = {
+            "scores": {name: _plain(value) for name, value in found.scores.items()},
+            "holding_current": _plain(found.holding_current),
+            "threshold_current": _plain(found.threshold_current),
+            "reason": found.reason,
+        }
+        write_json(self._path(key), data)
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _plain(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+@dataclass(frozen=True)
+class _Job:
+    evaluator: Evaluator
+    store: Path
+    key: str
+    morphology: Path
+    emodel: str
+
+
+def evaluate_missing(
+    keys: dict[Pair, str],
+    morphologies: dict[str, Path],
+    evaluator: Evaluator,
+    store: Store,
+    workers: int = 1,
+) -> tuple[dict[Pair, Evaluation], int]:
+    """Evaluates the pairs that the store lacks.
+
+    Args:
+        keys: Key of every pair.
+        morphologies: File by name.
+        evaluator: Runs one pair.
+        store: Where evaluations stay.
+        workers: Processes; results do not depend on it.
+
+    Returns:
+        The evaluation of every pair, and how many were made now. What an evaluator raised is in
+        ``reason`` and is not kept: the next run tries again.
+    """  # fmt: skip
+    found = {pair: store.get(key) for pair, key in keys.items()}
+    # Pairs of equal content share a key; one evaluation serves them all.
+    jobs = {
+        keys[pair]: _Job(
+            evaluator, store.folder, keys[pair], morphologies[pair.morphology], pair.emodel
+        )
+        for pair in sorted(keys)
+        if found[pair] is None
+    }
+    made = _run_all(list(jobs.values()), evaluator.limit, workers)
+    new = dict(zip(jobs, made, strict=True))
+    return {pair: old or new[keys[pair]] for pair, old in found.items()}, len(jobs)
+
+
+def _run_all(jobs: list[_Job], limit: float | None, workers: int) -> list[Evaluation]:
+    """Runs jobs, in processes that may hang or die where there is a limit."""
+    if limit is None or not jobs:
+        return [_run(job) for job in progress(jobs, label="generalise", unit="pair")]
+    try:
+        from pebble import ProcessPool
+    except ImportError:
+        hint = "pip install 'sonatina[optimise]'"
+        raise ToolError(Problem("pebble", "not installed", hint)) from None
+    context = multiprocessing.get_context("spawn")
+    with ProcessPool(
+        workers, max_tasks=RECYCLE, initializer=end_with_parent, context=context
+    ) as pool:
+        waiting = [pool.schedule(_run, args=[job], timeout=limit) for job in jobs]
+        shown = progress(
+            zip(jobs, waiting, strict=True), total=len(jobs), label="generalise", unit="pair"
+        )
+        return [_result(job, future, limit) for job, future in shown]
+
+
+def _result(job: _Job, future, limit: float) -> Evaluation:
+    try:
+        return future.result()
+    except TimeoutError:
+        reason = f"failed: took longer than {limit:g} s"
+    except Exception as error:  # a worker that died; pebble has no common base for its errors
+        reason = f"failed: {type(error).__name__}: {error}"
+    log.warning("%s with %s: %s", job.morphology.name, job.emodel, reason)
+    return Evaluation({}, reason=reason)
+
+
+def _run(job: _Job) -> Evaluation:
+    try:
+        found = job.evaluator(job.morphology, job.emodel)
+    except Exception as error:  # one pair must not cost the others, whatever a simulator raises
+        log.warning("%s with %s: %s", job.morphology.name, job.emodel, error)
+        return Evaluation({}, reason=f"failed: {type(error).__name__}: {error}")
+    Store(job.store).put(job.key, found)
+    # Read back, so that new and kept evaluations are the same to the last bit.
+    return Store(job.store).get(job.key) or found

@@ -1,0 +1,181 @@
+"""Stage ``generalise``: evaluates what is missing, judges all, writes the tables."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline.config.load import Resolved
+from pipeline.errors import ConfigError, Problem
+from pipeline.generalise.evaluation import Evaluator, Store, evaluate_missing, pair_keys
+from pipeline.generalise.pairs import (
+    MeType,
+    Pair,
+    allowed_pairs,
+    me_types,
+    read_choices,
+    read_morphologies,
+)
+from pipeline.generalise.verdict import coverage_table, pair_table, score_table
+from pipeline.nodes.populations import placed_types
+from pipeline.runtime import atomic_path, write_json, write_text
+from pipeline.simulation.stage import compiled_library
+from pipeline.sonata.layout import CircuitPaths
+
+_SUFFIXES = ("swc", "h5", "asc")
+
+
+@dataclass(frozen=True)
+class Composition:
+    """Attributes:
+    types: The me-types with their e-models.
+    names: m-type to names of its morphologies.
+    pairs: All pairs that some me-type allows.
+    files: File of every morphology of a pair.
+    """
+
+    types: list[MeType]
+    names: dict[str, list[str]]
+    pairs: list[Pair]
+    files: dict[str, Path]
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Attributes:
+    pairs: As ``verdict.pair_table``.
+    scores: As ``verdict.score_table``.
+    coverage: As ``verdict.coverage_table``.
+    """
+
+    pairs: pd.DataFrame
+    scores: pd.DataFrame
+    coverage: pd.DataFrame
+
+
+def read_composition(resolved: Resolved, paths: CircuitPaths) -> Composition:
+    """Reads what is to be judged.
+
+    Raises:
+        ConfigError: If the table of e-models is wrong or morphology files are missing.
+        CircuitError: If the morphologies are not made yet.
+    """
+    config = resolved.model.generalise
+    nodes = resolved.model.nodes[config.nodes]
+    specs = placed_types(resolved, config.nodes)[0]
+    labels = list(dict.fromkeys(name for spec in specs for name in spec.labels))
+    choices = read_choices(resolved.path(config.table), resolved.path(config.emodels), labels)
+    types = me_types(specs, nodes.morphologies.by, config.etype, choices)
+    names = read_morphologies(paths.morphology_table)
+    pairs = allowed_pairs(types, names)
+    files, problems = {}, []
+    for name in dict.fromkeys(pair.morphology for pair in pairs):
+        found = [f for s in _SUFFIXES if (f := paths.morphologies / f"{name}.{s}").is_file()]
+        if found:
+            files[name] = found[0]
+        else:
+            hint = "run 'sonatina morphologies' again"
+            problems.append(Problem(str(paths.morphologies), f"no morphology {name!r}", hint))
+    if problems:
+        raise ConfigError(problems)
+    return Composition(types, names, pairs, files)
+
+
+def judge_all(
+    resolved: Resolved,
+    composition: Composition,
+    evaluator: Evaluator,
+    store: Store,
+    workers: int = 1,
+) -> tuple[Tables, int]:
+    """Judges every pair; only those the store lacks are evaluated.
+
+    Returns:
+        The tables, and how many evaluations were made now.
+    """  # fmt: skip
+    config = resolved.model.generalise
+    keys = pair_keys(composition.pairs, composition.files, evaluator)
+    found, made = evaluate_missing(keys, composition.files, evaluator, store, workers)
+    pairs = pair_table(composition.types, composition.names, keys, found, config)
+    coverage = coverage_table(composition.types, composition.names, pairs)
+    return Tables(pairs, score_table(found, config), coverage), made
+
+
+def run_part(
+    resolved: Resolved,
+    paths: CircuitPaths,
+    evaluator: Evaluator,
+    store: Store,
+    part: int,
+    parts: int,
+    workers: int = 1,
+) -> tuple[Path, int]:
+    """Evaluates every ``parts``-th missing pair, for a cluster; the tables come later.
+
+    Returns:
+        The file that says what was done, and how many evaluations were made now.
+    """  # fmt: skip
+    composition = read_composition(resolved, paths)
+    own = composition.pairs[part::parts]
+    keys = pair_keys(own, composition.files, evaluator)
+    found, made = evaluate_missing(keys, composition.files, evaluator, store, workers)
+    done = {
+        f"{pair.morphology} {pair.emodel}": {"key": keys[pair], "reason": found[pair].reason}
+        for pair in own
+    }
+    written = paths.generalise_part(part, parts)
+    write_json(written, done)
+    return written, made
+
+
+def run_generalise(
+    resolved: Resolved, paths: CircuitPaths, evaluator: Evaluator, store: Store, workers: int = 1
+) -> dict[str, int]:
+    """Writes the tables of all pairs.
+
+    Returns:
+        pairs, accepted, me_types, covered, evaluated (made now).
+    """
+    composition = read_composition(resolved, paths)
+    tables, made = judge_all(resolved, composition, evaluator, store, workers)
+    frames = vars(tables)
+    for name, frame in frames.items():
+        write_text(paths.generalise(name), table_text(frame))
+    _write_database(paths.generalise("generalise").with_suffix(".sqlite"), frames)
+    return {
+        "pairs": len(tables.pairs),
+        "accepted": int(tables.pairs["accepted"].sum()),
+        "me_types": len(tables.coverage),
+        "covered": int(tables.coverage["covered"].sum()),
+        "evaluated": made,
+    }
+
+
+def table_text(frame: pd.DataFrame) -> str:
+    """Returns the CSV text of a table; nine digits, as float32 attributes carry."""
+    return frame.to_csv(index=False, float_format="%.9g", lineterminator="\n")
+
+
+def _write_database(path: Path, frames: dict[str, pd.DataFrame]) -> None:
+    with atomic_path(path) as temporary, closing(sqlite3.connect(temporary)) as connection:
+        for name, frame in frames.items():
+            frame.to_sql(name, connection, index=False)
+        connection.commit()
+
+
+def evaluator_of(resolved: Resolved, paths: CircuitPaths) -> Evaluator:
+    """Returns what runs the protocols of the model's e-models.
+
+    Raises:
+        ConfigError: If an e-model has no fit, whose protocols and targets it is judged by.
+        CircuitError: If the mechanisms are not compiled.
+    """
+    from pipeline.generalise.evaluator import fit_evaluator
+
+    types = read_composition(resolved, paths).types
+    library = compiled_library(paths, needed=bool(resolved.model.mechanisms))
+    return fit_evaluator(resolved, library, sorted({t.emodel for t in types if t.emodel}))
