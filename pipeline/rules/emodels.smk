@@ -86,6 +86,8 @@ for _name, _fit in MODEL.fits.items():
         shell:
             '"$SONATINA_PYTHON" -m pipeline optimise "$SONATINA_MODEL" $SONATINA_VARIANT'
             " --name {params.key} --merge > {log:q} 2>&1 || {{ cat {log:q} >&2; exit 1; }}"
+
+
 # Morphologies judged with e-models: each part fills the cache, the last job judges all that is there.
 for _part in range(1, PARTS + 1) if PARTS > 1 else ():
 
