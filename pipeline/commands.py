@@ -97,7 +97,7 @@ def compile_mechanisms(options: argparse.Namespace) -> None:
     """Compile the mechanisms of a model, or one mechanism set, into the cache."""
     from pipeline.config.load import list_models
     from pipeline.config.places import project_roots
-    from pipeline.config.stages import mechanism_folders, needs_coreneuron
+    from pipeline.config.stages import mechanism_folders
     from pipeline.mechanisms import compile_sets, find_set
     from pipeline.runtime import write_json
 
@@ -118,8 +118,7 @@ def compile_mechanisms(options: argparse.Namespace) -> None:
     entry: dict[str, object] = {"library": "", "coreneuron": "", "hash": "", "mechanisms": []}
     if folders:
         flags = resolved.model.compiler
-        core = options.coreneuron or needs_coreneuron(resolved.model)
-        library = compile_sets(folders, cache, coreneuron=core, flags=flags)
+        library = compile_sets(folders, cache, coreneuron=options.coreneuron, flags=flags)
         entry = {
             "library": str(library.path.resolve()),
             "coreneuron": str(library.coreneuron or ""),

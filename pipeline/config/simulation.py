@@ -125,9 +125,6 @@ class Simulation(Strict):
     engine: Literal["bionet", "pointnet"] = Field(
         "bionet", description="bionet: NEURON; pointnet: NEST, for circuits of point cells."
     )
-    solver: Literal["neuron", "coreneuron"] = Field(
-        "neuron", description="What advances bionet's cells: NEURON, or CoreNEURON in its place."
-    )
     dt: TimeStep = 0.025
     duration: TimeStep = 1000.0
     v_init: Millivolts = -65.0
@@ -155,9 +152,3 @@ class Simulation(Strict):
         default_factory=list, description="CSV with columns edges, source, target, factor."
     )
     record: dict[Name, Record] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _solver_of_bionet(self) -> Simulation:
-        if self.solver == "coreneuron" and self.engine != "bionet":
-            raise ValueError("solver coreneuron goes with engine bionet")
-        return self

@@ -35,8 +35,7 @@ def stage_slice(resolved: Resolved, stage: str, name: str = "") -> dict[str, Any
     tree = resolved.tree
     cells = {k: value for k, value in (tree["cells"] or {}).items() if k != "protocols"}
     slices: dict[str, Any] = {
-        "compile": {key: tree[key] for key in ("mechanisms", "compiler")}
-        | {"coreneuron": needs_coreneuron(resolved.model)},
+        "compile": {key: tree[key] for key in ("mechanisms", "compiler")},
         "cells": {"cells": tree["cells"]},
         "morphologies": {
             # What the grown cells are held against changes none of them.
@@ -107,11 +106,6 @@ def mechanism_folders(resolved: Resolved) -> list[Path]:
     if problems:
         raise ConfigError(problems)
     return folders
-
-
-def needs_coreneuron(model: Model) -> bool:
-    """Whether a run of the model is advanced by CoreNEURON."""
-    return any(run.solver == "coreneuron" for run in model.simulation.values())
 
 
 def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:

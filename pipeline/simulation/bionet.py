@@ -23,7 +23,7 @@ from pipeline.cells.noise import NoiseKey
 from pipeline.errors import CircuitError, Problem, SimulationError
 from pipeline.mechanisms import load_library
 from pipeline.runtime import progress
-from pipeline.simulation import continuous, coreneuron, events, release_synapses, synapses
+from pipeline.simulation import continuous, events, release_synapses, synapses
 from pipeline.simulation.bmtk_nodes import network_class
 from pipeline.simulation.neuron_cells import (
     build_point,
@@ -53,7 +53,7 @@ def check(plan: Plan) -> list[Problem]:
     for key, report in plan.config["reports"].items():
         if report["variable_name"] != "v":
             problems.append(Problem(f"{where}  reports.{key}", "only v can be recorded"))
-    return problems + coreneuron.check(plan)
+    return problems
 
 
 def run(plan: Plan) -> dict[str, float]:
@@ -90,7 +90,6 @@ def run(plan: Plan) -> dict[str, float]:
         "build_s": built - started,
         "run_s": ended - built,
         "ranks": float(pc.nhost()),
-        "coreneuron": float(coreneuron.is_loaded()),
         "cells": pc.allreduce(float(len(_cells(network))), 1),
         "segments": pc.allreduce(float(segments), 1),
         "continuous": pc.allreduce(float(wired.continuous), 1),
@@ -114,8 +113,6 @@ def _start_neuron(plan: Plan):
     if plan.library:
         load_library(plan.library)
     h.load_file("stdrun.hoc")
-    if coreneuron.is_wanted(plan):
-        coreneuron.start(plan, h)
     return h, h.ParallelContext()
 
 
@@ -268,24 +265,13 @@ def _play_inputs(h, plan: Plan, network) -> list[_Clamp]:
                 message = f"input {key!r}: point cell {node} has another current already"
                 raise CircuitError(Problem(str(plan.folder), message, "join them in one input"))
             taken.add(int(node))
-            played = _play(h, plan, current, report.data[:, column], dt)
-            clamps.append(_Clamp(electrode, played))
+            values = h.Vector(report.data[:, column])
+            # A step takes what is due up to its middle, so a value due at its start is half a step
+            # away from being taken by a neighbour, whatever the rounding of t.
+            times = h.Vector(np.arange(len(report.data)) * dt)
+            values.play(current, times, False)
+            clamps.append(_Clamp(electrode, (values, times)))
     return clamps
-
-
-def _play(h, plan: Plan, current, column: np.ndarray, dt: float) -> tuple:
-    """Lets a current follow one column of a report, each value held for the report's step."""
-    if coreneuron.is_wanted(plan):
-        every = max(1, round(dt / plan.dt))
-        times, values = coreneuron.held(column.astype(float), every, plan.steps, plan.dt)
-        times, values = h.Vector(times), h.Vector(values)
-        values.play(current, times, True)
-        return values, times
-    # A step takes what is due up to its middle, so a value due at its start is half a step
-    # away from being taken by a neighbour, whatever the rounding of t.
-    times, values = h.Vector(np.arange(len(column)) * dt), h.Vector(column)
-    values.play(current, times, False)
-    return values, times
 
 
 def _electrode(h, hobj):
@@ -318,9 +304,7 @@ def _advance(h, pc, plan: Plan, network, recorders: list[Recorder], spikes) -> N
     h.finitialize(plan.config["conditions"]["v_init"])
     width = sum(recorder.width for recorder in recorders)
     fit = max(1, BLOCK_BYTES // (8 * max(1, width)))
-    if not coreneuron.is_wanted(plan):  # which takes and gives back the whole model at each block
-        fit = min(fit, max(1, plan.steps // 50))
-    block = int(pc.allreduce(float(min(fit, plan.steps)), 3))
+    block = int(pc.allreduce(float(min(fit, max(1, plan.steps // 50))), 3))
     everyone, before = pc.allreduce(float(len(_cells(network))), 1), 0.0
     with progress(total=plan.duration, label="simulate", unit="ms") as bar:
         for start in range(0, plan.steps, block):

@@ -112,7 +112,7 @@ def write_plan(resolved: Resolved, name: str, paths: CircuitPaths) -> Path:
         "manifest": {"$BASE_DIR": "."},
         "network": "$BASE_DIR/../../circuit_config.json",
         "node_sets_file": "$BASE_DIR/../../node_sets.json",
-        "target_simulator": _simulator(simulation),
+        "target_simulator": {"bionet": "NEURON", "pointnet": "NEST"}[simulation.engine],
         "engine": simulation.engine,
         "run": {
             "tstop": simulation.duration,
@@ -131,13 +131,6 @@ def write_plan(resolved: Resolved, name: str, paths: CircuitPaths) -> Path:
     path = paths.simulation_config(name)
     write_json(path, config)
     return path
-
-
-def _simulator(simulation: Simulation) -> str:
-    """The simulator by SONATA's name."""
-    if simulation.engine == "pointnet":
-        return "NEST"
-    return "CORENEURON" if simulation.solver == "coreneuron" else "NEURON"
 
 
 def _conditions(simulation: Simulation) -> dict[str, Any]:

@@ -6,7 +6,6 @@ Without NEST the comparison with it skips; ``pip install nest-simulator`` brings
 from __future__ import annotations
 
 import importlib.util
-import json
 import sys
 from pathlib import Path
 
@@ -61,17 +60,6 @@ def test_ranks_do_not_matter(tmp_path, monkeypatch, mechanism_cache):
     for ranks in ("2", "3"):
         other = run(*built, "neuron", "--ranks", ranks)
         assert other[0] == first[0] and np.array_equal(other[2], first[2])
-
-
-def test_coreneuron_gives_the_same_spikes(tmp_path, monkeypatch, mechanism_cache):
-    built = build(tmp_path, monkeypatch, mechanism_cache.parent, "psc")
-    spikes, (nodes, _), voltage = run(*built, "neuron")
-    for ranks in ("1", "2"):
-        other = run(*built, "core", "--ranks", ranks)
-        figures = json.loads((built[2].simulation("core") / "figures.json").read_text())
-        assert figures["coreneuron"] == 1 and figures["ranks"] == int(ranks)
-        assert len(nodes) > 50 and other[0] == spikes
-        assert np.abs(other[2] - voltage).max() < 1e-8
 
 
 @needs_nest
