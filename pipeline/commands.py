@@ -109,16 +109,21 @@ def compile_mechanisms(options: argparse.Namespace) -> None:
         print(f"{library.path}  ({len(library.mechanisms)} mechanisms, {library.seconds:.1f} s)")
         return
     from pipeline.model_check import check_mechanisms
+    from pipeline.simulation.neurodamus import DEFINES, mechanism_sets
 
     resolved, paths = _open_stage(options)
-    folders = mechanism_folders(resolved)
+    extra = mechanism_sets(resolved)
+    folders = mechanism_folders(resolved) + extra
     problems = check_mechanisms(resolved)
     if problems:
         raise ConfigError(problems)
     entry: dict[str, object] = {"library": "", "coreneuron": "", "hash": "", "mechanisms": []}
     if folders:
         flags = resolved.model.compiler
-        library = compile_sets(folders, cache, coreneuron=options.coreneuron, flags=flags)
+        library = compile_sets(
+            folders, cache, coreneuron=options.coreneuron, flags=flags,
+            defines=DEFINES if extra else (),
+        )  # fmt: skip
         entry = {
             "library": str(library.path.resolve()),
             "coreneuron": str(library.coreneuron or ""),

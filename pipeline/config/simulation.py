@@ -122,8 +122,10 @@ class Record(Strict):
 class Simulation(Strict):
     """One run of the circuit."""
 
-    engine: Literal["bionet", "pointnet"] = Field(
-        "bionet", description="bionet: NEURON; pointnet: NEST, for circuits of point cells."
+    engine: Literal["bionet", "neurodamus", "pointnet"] = Field(
+        "bionet",
+        description="bionet: NEURON; neurodamus: NEURON, for cells with morphologies and synapses "
+        "with release; pointnet: NEST, for circuits of point cells.",
     )
     dt: TimeStep = 0.025
     duration: TimeStep = 1000.0

@@ -112,7 +112,7 @@ def write_plan(resolved: Resolved, name: str, paths: CircuitPaths) -> Path:
         "manifest": {"$BASE_DIR": "."},
         "network": "$BASE_DIR/../../circuit_config.json",
         "node_sets_file": "$BASE_DIR/../../node_sets.json",
-        "target_simulator": {"bionet": "NEURON", "pointnet": "NEST"}[simulation.engine],
+        "target_simulator": "NEST" if simulation.engine == "pointnet" else "NEURON",
         "engine": simulation.engine,
         "run": {
             "tstop": simulation.duration,

@@ -11,7 +11,7 @@ from pipeline.config.load import Resolved
 from pipeline.errors import CircuitError, PipelineError, Problem
 from pipeline.mpi import find_mpi, run_ranks
 from pipeline.runtime import remove_leftovers, write_json
-from pipeline.simulation import bionet, pointnet
+from pipeline.simulation import bionet, neurodamus, pointnet
 from pipeline.simulation.plan import read_plan, write_plan
 from pipeline.sonata.layout import CircuitPaths
 from pipeline.sonata.read import not_built, open_population, read_json, read_nodes, read_types
@@ -51,10 +51,11 @@ def run_simulation(
     """
     simulation = resolved.model.simulation[name]
     engine = engines()[simulation.engine]
-    needed = engine is bionet and bool(resolved.model.mechanisms)
+    on_neuron = engine is not pointnet
+    needed = on_neuron and bool(resolved.model.mechanisms)
     library = compiled_library(paths, needed=needed)
     # NEST's wheel knows threads only.
-    ranks = (ranks or simulation.ranks) if engine is bionet else 1
+    ranks = (ranks or simulation.ranks) if on_neuron else 1
     if ranks > 1:
         find_mpi(launcher)
     check_parts(paths)
@@ -63,6 +64,8 @@ def run_simulation(
     problems = engine.check(plan)
     if problems:
         raise PipelineError(problems)
+    if engine is neurodamus:
+        engine.prepare(plan)
     job = {"root": str(paths.root.resolve()), "simulation": name, "library": str(library or "")}
     try:
         figures = run_ranks("pipeline.simulation.worker", job, ranks, launcher)
@@ -74,7 +77,7 @@ def run_simulation(
 
 def engines() -> dict[str, ModuleType]:
     """Returns the engines by name; each has ``check(plan)`` and ``run(plan)``."""
-    return {"bionet": bionet, "pointnet": pointnet}
+    return {"bionet": bionet, "neurodamus": neurodamus, "pointnet": pointnet}
 
 
 def check_parts(paths: CircuitPaths) -> None:

@@ -1,0 +1,84 @@
+"""Engine ``neurodamus`` against ``bionet``: the same spikes and voltages, on any number of ranks."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+pytest.importorskip("neuron")
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "data"))
+import release_model as model  # noqa: E402
+
+from pipeline.cli import main  # noqa: E402
+from pipeline.sonata.layout import CircuitPaths  # noqa: E402
+from pipeline.sonata.reports import read_report, read_spikes  # noqa: E402
+
+needs_neurodamus = pytest.mark.skipif(
+    importlib.util.find_spec("neurodamus") is None,
+    reason="neurodamus is not installed (pip install neurodamus)",
+)
+GAINS = [{"edges": "inner", "factor": 1.5}]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """The circuit with its synapses, each run for both engines: words of the command line, paths."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SONATINA_CACHE", os.environ.get("SONATINA_CACHE") or str(ROOT / ".cache"))
+        folder = tmp_path_factory.mktemp("neurodamus")
+        path = model.make_model(folder / "model")
+        config = yaml.safe_load(path.read_text())
+        runs = config["simulation"]
+        runs["low"] |= {"gains": GAINS, "release": "stochastic", "minis": 1}
+        runs["low"]["inputs"]["push"] = {"kind": "constant", "nodes": "c", "amplitude": "0.2 nA"}
+        runs |= {f"nd_{name}": run | {"engine": "neurodamus"} for name, run in runs.items()}
+        path.write_text(yaml.safe_dump(config))
+        words = [str(path), "--out", str(folder / "out")]
+        for verb in ("compile", "nodes", "edges", "circuit"):
+            assert main([verb, *words]) == 0
+        paths = CircuitPaths(folder / "out" / "release" / "default")
+        model.write_synapses(paths)
+        yield words, paths
+
+
+@needs_neurodamus
+@pytest.mark.parametrize(("name", "ranks"), [("run", 1), ("low", 1), ("run", 2)])
+def test_spikes_and_voltages_equal_bionet(built, name, ranks):
+    words, paths = built
+    for key in (name, f"nd_{name}"):
+        assert main(["simulate", *words, "--name", key, "--ranks", str(ranks)]) == 0
+    nodes, times = read_spikes(paths.spikes(name), "c")
+    assert len(nodes) > 5
+    assert paths.spikes(f"nd_{name}").read_bytes() == paths.spikes(name).read_bytes()
+    ours = read_report(paths.report(name, "soma"), "c")
+    theirs = read_report(paths.report(f"nd_{name}", "soma"), "c")
+    assert np.array_equal(ours.node_ids, theirs.node_ids)
+    assert np.abs(ours.data - theirs.data).max() < 1e-9
+
+
+def test_what_it_cannot_express_is_named_before_the_run(built, capsys, monkeypatch):
+    """Without neurodamus, too: one line each, exit code of a user's mistake or failure."""
+    from pipeline.config.load import load_model
+    from pipeline.simulation import neurodamus
+    from pipeline.simulation.plan import read_plan, write_plan
+
+    words, paths = built
+    write_plan(load_model(words[0]), "nd_run", paths)
+    plan = read_plan(paths, "nd_run", None)
+    monkeypatch.setattr(neurodamus, "package_folder", lambda: None)
+    assert [p.message for p in neurodamus.check(plan)] == ["engine neurodamus is not installed"]
+    monkeypatch.setattr(neurodamus, "package_folder", lambda: Path("somewhere"))
+    assert neurodamus.check(plan) == []
+    types = paths.edge_types(model.INNER)
+    text = types.read_text()
+    types.write_text(text.replace("AmpaNmdaRelease", "Exp2Syn").replace("GabaABRelease", "Exp2Syn"))
+    (problem,) = neurodamus.check(plan)
+    types.write_text(text)
+    assert "set release only" in problem.message and model.INNER in problem.where
