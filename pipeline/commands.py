@@ -51,6 +51,17 @@ def list_all(options: argparse.Namespace) -> None:
             print(f"  {variant}")
 
 
+def list_engines(options: argparse.Namespace) -> None:
+    """List the engines: what they run, their versions, and what is missing here."""
+    from pipeline.simulation.engines import describe, engine_lines, engines
+
+    if options.json:
+        print(json.dumps([describe(engine) for engine in engines().values()], indent=2))
+        return
+    for line in engine_lines():
+        print(line)
+
+
 def show(options: argparse.Namespace) -> None:
     """Print the resolved config, each value with the file and line it comes from."""
     from pipeline.config.show import lines

@@ -42,7 +42,7 @@ from pipeline.simulation.release_synapses import (
 )
 from pipeline.simulation.targets import edge_ends, populations
 from pipeline.simulation.weights import EdgeReader, grid_times
-from pipeline.sonata.read import open_population, read_edges, read_types
+from pipeline.sonata.read import open_population, read_edges, read_json, read_types
 from pipeline.sonata.reports import read_spikes, write_spikes
 
 NEEDED = (
@@ -75,7 +75,16 @@ def check(plan: Plan) -> list[Problem]:
     if package_folder() is None:
         where = str(plan.paths.simulation_config(plan.name))
         return [Problem(where, "engine neurodamus is not installed", _INSTALL)]
-    return check_inputs(plan) + _check_edges(plan) + _check_nodes(plan)
+    return check_inputs(plan) + _check_library(plan) + _check_edges(plan) + _check_nodes(plan)
+
+
+def _check_library(plan: Plan) -> list[Problem]:
+    """neurodamus ends the process without a word where its own mechanisms are not loaded."""
+    if "SonataReport" in read_json(plan.paths.mechanisms, "compile")["mechanisms"]:
+        return []
+    message = "compiled without neurodamus' own mechanisms"
+    hint = "run 'sonatina compile' for this model again"
+    return [Problem(str(plan.paths.mechanisms), message, hint)]
 
 
 def _check_edges(plan: Plan) -> list[Problem]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import sys
 from pathlib import Path
@@ -75,10 +76,17 @@ def test_what_it_cannot_express_is_named_before_the_run(built, capsys, monkeypat
     monkeypatch.setattr(neurodamus, "package_folder", lambda: None)
     assert [p.message for p in neurodamus.check(plan)] == ["engine neurodamus is not installed"]
     monkeypatch.setattr(neurodamus, "package_folder", lambda: Path("somewhere"))
+    known = paths.mechanisms.read_text()
+    paths.mechanisms.write_text(json.dumps(json.loads(known) | {"mechanisms": ["SonataReport"]}))
     assert neurodamus.check(plan) == []
-    types = paths.edge_types(model.INNER)
-    text = types.read_text()
-    types.write_text(text.replace("AmpaNmdaRelease", "Exp2Syn").replace("GabaABRelease", "Exp2Syn"))
-    (problem,) = neurodamus.check(plan)
-    types.write_text(text)
-    assert "set release only" in problem.message and model.INNER in problem.where
+    paths.mechanisms.write_text(known)
+    kept = {file: file.read_text() for file in (paths.edge_types(model.INNER), paths.mechanisms)}
+    for file, text in kept.items():
+        for word in ("AmpaNmdaRelease", "GabaABRelease", "SonataReport"):
+            text = text.replace(word, "Exp2Syn")
+        file.write_text(text)
+    library, edges = neurodamus.check(plan)
+    for file, text in kept.items():
+        file.write_text(text)
+    assert "again" in library.hint
+    assert "set release only" in edges.message and model.INNER in edges.where
