@@ -125,6 +125,8 @@ def compile_mechanisms(options: argparse.Namespace) -> None:
     resolved, paths = _open_stage(options)
     extra = mechanism_sets(resolved)
     folders = mechanism_folders(resolved) + extra
+    runs = resolved.model.simulation.values()
+    coreneuron = options.coreneuron or any(run.coreneuron for run in runs)
     problems = check_mechanisms(resolved)
     if problems:
         raise ConfigError(problems)
@@ -132,7 +134,7 @@ def compile_mechanisms(options: argparse.Namespace) -> None:
     if folders:
         flags = resolved.model.compiler
         library = compile_sets(
-            folders, cache, coreneuron=options.coreneuron, flags=flags,
+            folders, cache, coreneuron=coreneuron, flags=flags,
             defines=DEFINES if extra else (),
         )  # fmt: skip
         entry = {

@@ -127,6 +127,9 @@ class Simulation(Strict):
         description="bionet: NEURON; neurodamus: NEURON, for cells with morphologies and synapses "
         "with release; pointnet: NEST, for circuits of point cells.",
     )
+    coreneuron: bool = Field(
+        False, description="CoreNEURON advances the time, for bionet and neurodamus."
+    )
     dt: TimeStep = 0.025
     duration: TimeStep = 1000.0
     v_init: Millivolts = -65.0
@@ -154,3 +157,9 @@ class Simulation(Strict):
         default_factory=list, description="CSV with columns edges, source, target, factor."
     )
     record: dict[Name, Record] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _neuron_only(self) -> Simulation:
+        if self.coreneuron and self.engine == "pointnet":
+            raise ValueError("pointnet is NEST; coreneuron needs engine bionet or neurodamus")
+        return self

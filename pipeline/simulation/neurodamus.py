@@ -212,10 +212,12 @@ def _build(plan: Plan) -> tuple[Any, Any, Any]:
         load_library(plan.library)
     from neurodamus import Neurodamus
     from neurodamus.core import NeuronWrapper
+    from neurodamus.core.configuration import GlobalConfig, LogLevel
     from neurodamus.node import METypeEngine
 
     from pipeline.simulation.neurodamus_cells import manager_class
 
+    GlobalConfig.verbosity = LogLevel.ERROR_ONLY
     NeuronWrapper.init(log_filename=str(_folder(plan) / "neurodamus.log"), log_use_color=False)
     METypeEngine.CellManagerCls = manager_class(plan)
     simulation = Neurodamus(

@@ -5,6 +5,7 @@ Cells are given as ``cells``: NEURON's gid to a cell with ``node_id`` and ``hobj
 
 from __future__ import annotations
 
+import os
 import resource
 from dataclasses import dataclass
 from typing import Any
@@ -18,10 +19,13 @@ from pipeline.simulation.neuron_cells import is_point, unstable
 from pipeline.simulation.plan import Plan
 from pipeline.simulation.record import Recorder
 from pipeline.simulation.targets import populations, select_targets
+from pipeline.sonata.read import read_json
 from pipeline.sonata.reports import read_report, write_spikes
 
 SUPPORTED_INPUTS = {("current_clamp", "report"), ("spikes", "h5")}
 BLOCK_BYTES = 64 * 1024 * 1024
+PIECES, CORENEURON_PIECES = 50, 5
+"""Least numbers of blocks; with CoreNEURON each hands over the whole model."""
 
 
 def check_inputs(plan: Plan) -> list[Problem]:
@@ -35,6 +39,9 @@ def check_inputs(plan: Plan) -> list[Problem]:
     for key, report in plan.config["reports"].items():
         if report["variable_name"] != "v":
             problems.append(Problem(f"{where}  reports.{key}", "only v can be recorded"))
+    if plan.coreneuron and not read_json(plan.paths.mechanisms, "compile").get("coreneuron"):
+        hint = "run 'sonatina compile' for this model again"
+        problems.append(Problem(str(plan.paths.mechanisms), "compiled without CoreNEURON", hint))
     return problems
 
 
@@ -85,13 +92,23 @@ def play_inputs(h: Any, plan: Plan, cells: dict[int, Any]) -> list[Clamp]:
                 message = f"input {key!r}: point cell {node} has another current already"
                 raise CircuitError(Problem(str(plan.folder), message, "join them in one input"))
             taken.add(int(node))
-            values = h.Vector(report.data[:, column])
-            # A step takes what is due up to its middle, so a value due at its start is half a step
-            # away from being taken by a neighbour, whatever the rounding of t.
-            times = h.Vector(np.arange(len(report.data)) * dt)
-            values.play(current, times, False)
-            clamps.append(Clamp(electrode, (values, times)))
+            played = _play(h, current, report.data[:, column], dt, plan.coreneuron)
+            clamps.append(Clamp(electrode, played))
     return clamps
+
+
+def _play(h: Any, current: Any, values: np.ndarray, dt: float, corners: bool) -> tuple[Any, Any]:
+    """Holds each value for ``dt`` ms; CoreNEURON knows lines only, so corners are given to it.
+
+    A step takes what is due at its middle, so a value due at its start is half a step away from being
+    taken by a neighbour, whatever the rounding of t.
+    """
+    times = np.arange(len(values)) * dt
+    if corners:
+        values, times = np.repeat(values, 2), np.append(np.repeat(times, 2)[1:], len(values) * dt)
+    vectors = h.Vector(values), h.Vector(times)
+    vectors[0].play(current, vectors[1], corners)
+    return vectors
 
 
 def _electrode(h: Any, hobj: Any) -> tuple[Any, Any]:
@@ -141,10 +158,13 @@ def advance(
     h.dt, h.steps_per_ms = plan.dt, 1.0 / plan.dt
     h.celsius = plan.config["conditions"]["celsius"]
     pc.set_maxstep(10)
+    if plan.coreneuron:
+        _enable_coreneuron(h, plan)
     h.finitialize(plan.config["conditions"]["v_init"])
     width = sum(recorder.width for recorder in recorders)
     fit = max(1, BLOCK_BYTES // (8 * max(1, width)))
-    block = int(pc.allreduce(float(min(fit, max(1, plan.steps // 50))), 3))
+    pieces = CORENEURON_PIECES if plan.coreneuron else PIECES
+    block = int(pc.allreduce(float(min(fit, max(1, plan.steps // pieces))), 3))
     everyone, before = pc.allreduce(float(len(cells)), 1), 0.0
     with progress(total=plan.duration, label="simulate", unit="ms") as bar:
         for start in range(0, plan.steps, block):
@@ -161,6 +181,15 @@ def advance(
             bar.update((stop - start) * plan.dt)
     for recorder in recorders:
         recorder.close()
+
+
+def _enable_coreneuron(h: Any, plan: Plan) -> None:
+    """Has ``psolve`` hand the model over to CoreNEURON in memory and take the result back."""
+    from neuron import coreneuron
+
+    os.environ["CORENEURONLIB"] = read_json(plan.paths.mechanisms, "compile")["coreneuron"]
+    h.cvode.cache_efficient(1)
+    coreneuron.enable, coreneuron.verbose = True, 0
 
 
 def _stop_on_nonfinite(cells: dict[int, Any], time: float) -> None:

@@ -52,6 +52,11 @@ class Plan:
         return round(self.duration / self.dt)
 
     @property
+    def coreneuron(self) -> bool:
+        """Whether CoreNEURON advances the time."""
+        return bool(self.config["run"].get("coreneuron"))
+
+    @property
     def folder(self) -> Path:
         """Folder of the run's files."""
         return self.paths.simulation(self.name)
@@ -121,7 +126,8 @@ def write_plan(resolved: Resolved, name: str, paths: CircuitPaths) -> Path:
             "spike_threshold": simulation.spike_threshold,
             "n_thread": simulation.threads,
             "rate_limit": simulation.rate_limit,
-        },
+        }
+        | ({"coreneuron": True} if simulation.coreneuron else {}),
         "conditions": _conditions(simulation),
         "inputs": inputs,
         "gains": read_gains(resolved, simulation),
