@@ -113,9 +113,18 @@ def _check_nodes(plan: Plan) -> list[Problem]:
         file = plan.paths.node_types(name)
         types = read_types(file)
         known = types.get("model_template", types.iloc[:, 0]).astype(str) == TEMPLATE
-        if not virtual and not known.all():
+        if virtual:
+            continue
+        if not known.all():
             message = f"neurodamus runs cells of the template {TEMPLATE}"
             problems.append(Problem(str(file), message, "use another engine"))
+            continue
+        for name in types["dynamics_params"].astype(str).unique():
+            # Edges name sections, and neurodamus has no rule for those that a reduction took away.
+            if read_json(plan.paths.emodels / name, "nodes")["level"] == "single_compartment":
+                where = str(plan.paths.emodels / name)
+                message = "neurodamus needs whole cells, not the level single_compartment"
+                problems.append(Problem(where, message, "use engine bionet"))
     return problems
 
 
