@@ -83,8 +83,13 @@ def test_what_it_cannot_express_is_named_before_the_run(built, capsys, monkeypat
     assert [p.message for p in neurodamus.check(plan)] == ["engine neurodamus is not installed"]
     monkeypatch.setattr(neurodamus, "package_folder", lambda: Path("somewhere"))
     known = paths.mechanisms.read_text()
-    paths.mechanisms.write_text(json.dumps(json.loads(known) | {"mechanisms": ["SonataReport"]}))
+    paths.mechanisms.write_text(
+        json.dumps(json.loads(known) | {"mechanisms": ["SonataReport"], "coreneuron": ""})
+    )
     assert neurodamus.check(plan) == []
+    plan.config["run"]["coreneuron"] = True
+    assert [p.message for p in neurodamus.check(plan)] == ["compiled without CoreNEURON"]
+    plan.config["run"]["coreneuron"] = False
     paths.mechanisms.write_text(known)
     kept = {file: file.read_text() for file in (paths.edge_types(model.INNER), paths.mechanisms)}
     for file, text in kept.items():

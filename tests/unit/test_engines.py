@@ -7,6 +7,8 @@ import json
 import sys
 from typing import get_args
 
+import pytest
+
 from pipeline.cli import main
 from pipeline.config.simulation import Simulation
 from pipeline.simulation.engines import engines
@@ -21,6 +23,11 @@ def test_every_engine_of_the_config_is_listed(capsys):
     versions = {name: text for entry in listed for name, text in entry["versions"].items()}
     assert versions["bmtk"] == importlib.metadata.version("bmtk")
     assert "neurodamus" not in sys.modules
+
+
+def test_coreneuron_is_no_part_of_nest():
+    with pytest.raises(ValueError, match="pointnet is NEST"):
+        Simulation(engine="pointnet", coreneuron=True)
 
 
 def test_what_is_missing_is_said(capsys, monkeypatch):
