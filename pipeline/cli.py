@@ -62,6 +62,9 @@ def build_parser() -> argparse.ArgumentParser:
         return sub
 
     verb("list", commands.list_all, "list")
+    verb("engines", commands.list_engines, "engines").add_argument(
+        "--json", action="store_true", help="print JSON instead of a table"
+    )
     stage("show", commands.show, "show worm tiny").add_argument(
         "--path", help="only this dotted path"
     )

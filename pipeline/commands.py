@@ -51,6 +51,17 @@ def list_all(options: argparse.Namespace) -> None:
             print(f"  {variant}")
 
 
+def list_engines(options: argparse.Namespace) -> None:
+    """List the engines: what they run, their versions, and what is missing here."""
+    from pipeline.simulation.engines import describe, engine_lines, engines
+
+    if options.json:
+        print(json.dumps([describe(engine) for engine in engines().values()], indent=2))
+        return
+    for line in engine_lines():
+        print(line)
+
+
 def show(options: argparse.Namespace) -> None:
     """Print the resolved config, each value with the file and line it comes from."""
     from pipeline.config.show import lines
@@ -109,16 +120,23 @@ def compile_mechanisms(options: argparse.Namespace) -> None:
         print(f"{library.path}  ({len(library.mechanisms)} mechanisms, {library.seconds:.1f} s)")
         return
     from pipeline.model_check import check_mechanisms
+    from pipeline.simulation.neurodamus import DEFINES, mechanism_sets
 
     resolved, paths = _open_stage(options)
-    folders = mechanism_folders(resolved)
+    extra = mechanism_sets(resolved)
+    folders = mechanism_folders(resolved) + extra
+    runs = resolved.model.simulation.values()
+    coreneuron = options.coreneuron or any(run.coreneuron for run in runs)
     problems = check_mechanisms(resolved)
     if problems:
         raise ConfigError(problems)
     entry: dict[str, object] = {"library": "", "coreneuron": "", "hash": "", "mechanisms": []}
     if folders:
         flags = resolved.model.compiler
-        library = compile_sets(folders, cache, coreneuron=options.coreneuron, flags=flags)
+        library = compile_sets(
+            folders, cache, coreneuron=coreneuron, flags=flags,
+            defines=DEFINES if extra else (),
+        )  # fmt: skip
         entry = {
             "library": str(library.path.resolve()),
             "coreneuron": str(library.coreneuron or ""),
