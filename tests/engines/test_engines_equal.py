@@ -62,6 +62,15 @@ def test_ranks_do_not_matter(tmp_path, monkeypatch, mechanism_cache):
         assert other[0] == first[0] and np.array_equal(other[2], first[2])
 
 
+def test_coreneuron_gives_the_same_spikes(tmp_path, monkeypatch, mechanism_cache):
+    built = build(tmp_path, monkeypatch, mechanism_cache.parent, "psc")
+    spikes, (nodes, _), voltage = run(*built, "neuron")
+    for ranks in ("1", "2"):
+        other = run(*built, "core", "--ranks", ranks)
+        assert len(nodes) > 50 and other[0] == spikes
+        assert np.abs(other[2] - voltage).max() < 1e-8
+
+
 @needs_nest
 def test_threads_do_not_matter_and_gains_act_alike(tmp_path, monkeypatch, mechanism_cache):
     gains = [
