@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.analysis import activity, structure
+from pipeline.analysis.behaviour import analyse_behaviours
 from pipeline.analysis.circuit import read_cells, read_edge_sets
 from pipeline.analysis.clamp import clamp_metrics
 from pipeline.analysis.populations import analyse_populations
@@ -60,6 +61,10 @@ def run_analysis(resolved: Resolved, paths: CircuitPaths) -> pd.DataFrame:
         if len(columns) and len(table):
             table = table.merge(columns, "left", ["population", "node_id"])
     metrics += _correlation(resolved, paths, cells)
+    tracks, found = analyse_behaviours(resolved, paths)
+    metrics += found
+    for key, track in tracks.items():
+        _write(paths.analysis(key), track)
     responses = analyse_responses(resolved, paths)
     metrics += responses.metrics
     for key, found in responses.tables.items():

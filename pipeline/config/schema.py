@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from pipeline.config.behaviour import Behaviour
 from pipeline.config.emodel import AxonRule
 from pipeline.config.morphologies import MorphologySet
 from pipeline.config.placement import ImportedNodes, PlacedNodes, PointNodes
@@ -312,7 +313,9 @@ class Model(Strict):
     morphologies: MorphologySet | None = Field(
         None, description="Exemplars by m-type, for placed cells and touch detection."
     )
-    nodes: dict[Name, Nodes] = Field(min_length=1)
+    nodes: dict[Name, Nodes] = Field(
+        default_factory=dict, description="At least one, or a key under behaviours."
+    )
     edges: dict[Name, Edges] = Field(default_factory=dict)
     synapse_models: dict[JsonName, dict[Name, float]] = Field(
         default_factory=dict,
@@ -322,6 +325,15 @@ class Model(Strict):
     stimuli: dict[Name, Stimulus] = Field(default_factory=dict)
     simulation: dict[Name, Simulation] = Field(default_factory=dict)
     tuning: dict[Name, Tuning] = Field(default_factory=dict)
+    behaviours: dict[Name, Behaviour] = Field(
+        default_factory=dict, description="Runs of a body in an environment."
+    )
     analysis: Analysis = Analysis()
     report: Report = Report()
     reference: RelativeFile | None = Field(None, description="Published values with tolerance.")
+
+    @model_validator(mode="after")
+    def _something(self) -> Model:
+        if not self.nodes and not self.behaviours:
+            raise ValueError("neither nodes nor behaviours: nothing to build")
+        return self

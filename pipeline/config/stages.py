@@ -46,7 +46,8 @@ def stage_slice(resolved: Resolved, stage: str, name: str = "") -> dict[str, Any
         },
         "stimulus": {"stimulus": tree["stimuli"].get(name), "seed": tree["seed"]},
         "simulate": {"simulation": tree["simulation"].get(name), "seed": tree["seed"]},
-        "analyse": {key: tree[key] for key in ("analysis", "reference", "nodes", "edges", "cells")},
+        "behave": {"behaviour": tree["behaviours"].get(name)},
+        "analyse": {key: tree[key] for key in _ANALYSED},
         "report": tree,
     }
     if any(isinstance(nodes, PlacedNodes) for nodes in resolved.model.nodes.values()):
@@ -200,6 +201,7 @@ def _cell_model_files(resolved: Resolved) -> list[Path]:
     return list(files)
 
 
+_ANALYSED = ("analysis", "reference", "nodes", "edges", "cells", "behaviours")
 _FILES_OF = {"folder": ("*.json", "*.swc"), "emodels": ("*.yaml",)}
 """What is read from the folders a cell model names."""
 
