@@ -100,6 +100,7 @@ def build_parser() -> argparse.ArgumentParser:
     simulate.add_argument("--dry-run", action="store_true", help="print size and cost only")
     behave = stage("behave", commands.behave, "behave rod")
     behave.add_argument("--name", help="one key under behaviours; default all")
+    stage("premotor", commands.premotor, "premotor premotor")
     tune = stage("tune", commands.tune, "tune v1 small --save")
     tune.add_argument("--name", help="one key under tuning; default all")
     tune.add_argument("--save", action="store_true", help="copy the gains into the model's table")

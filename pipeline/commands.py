@@ -299,6 +299,19 @@ def behave(options: argparse.Namespace) -> None:
         )
 
 
+def premotor(options: argparse.Namespace) -> None:
+    """Fit the premotor neurons to recordings and run them with the fitted weights."""
+    from pipeline.premotor.stage import run_premotor
+
+    resolved, paths = _open_stage(options)
+    if resolved.model.premotor is None:
+        message = "the model has no key premotor"
+        raise ConfigError(Problem(resolved.model.name, message, "see docs/premotor.md"))
+    for name, value in run_premotor(resolved, paths).items():
+        print(f"{name:<32} {value:.4g}")
+    print(paths.analysis("premotor"))
+
+
 def tune(options: argparse.Namespace) -> None:
     """Search gains of weights that bring classes to their target rates."""
     from pipeline.runtime import write_text

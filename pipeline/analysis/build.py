@@ -65,6 +65,7 @@ def run_analysis(resolved: Resolved, paths: CircuitPaths) -> pd.DataFrame:
     metrics += found
     for key, track in tracks.items():
         _write(paths.analysis(key), track)
+    metrics += _premotor(paths)
     responses = analyse_responses(resolved, paths)
     metrics += responses.metrics
     for key, found in responses.tables.items():
@@ -83,6 +84,13 @@ def run_analysis(resolved: Resolved, paths: CircuitPaths) -> pd.DataFrame:
         verdicts = pd.concat(both, ignore_index=True)
     _write(paths.analysis("verdicts"), verdicts)
     return verdicts
+
+
+def _premotor(paths: CircuitPaths) -> list[Metric]:
+    if not paths.analysis("premotor").is_file():
+        return []
+    table = pd.read_csv(paths.analysis("premotor"))
+    return [(f"premotor.{figure}", value, "") for figure, value in table.to_numpy()]
 
 
 def _write(path: Path, table: pd.DataFrame) -> None:

@@ -13,6 +13,7 @@ from pipeline.config.behaviour import Behaviour
 from pipeline.config.emodel import AxonRule
 from pipeline.config.morphologies import MorphologySet
 from pipeline.config.placement import ImportedNodes, PlacedNodes, PointNodes
+from pipeline.config.premotor import Premotor
 from pipeline.config.quantity import (
     Distance,
     Hertz,
@@ -314,7 +315,7 @@ class Model(Strict):
         None, description="Exemplars by m-type, for placed cells and touch detection."
     )
     nodes: dict[Name, Nodes] = Field(
-        default_factory=dict, description="At least one, or a key under behaviours."
+        default_factory=dict, description="Needed without behaviours and premotor."
     )
     edges: dict[Name, Edges] = Field(default_factory=dict)
     synapse_models: dict[JsonName, dict[Name, float]] = Field(
@@ -328,12 +329,13 @@ class Model(Strict):
     behaviours: dict[Name, Behaviour] = Field(
         default_factory=dict, description="Runs of a body in an environment."
     )
+    premotor: Premotor | None = Field(None, description="Cubic premotor neurons, fitted.")
     analysis: Analysis = Analysis()
     report: Report = Report()
     reference: RelativeFile | None = Field(None, description="Published values with tolerance.")
 
     @model_validator(mode="after")
     def _something(self) -> Model:
-        if not self.nodes and not self.behaviours:
-            raise ValueError("neither nodes nor behaviours: nothing to build")
+        if not (self.nodes or self.behaviours or self.premotor):
+            raise ValueError("neither nodes, behaviours nor premotor: nothing to build")
         return self

@@ -47,6 +47,7 @@ def stage_slice(resolved: Resolved, stage: str, name: str = "") -> dict[str, Any
         "stimulus": {"stimulus": tree["stimuli"].get(name), "seed": tree["seed"]},
         "simulate": {"simulation": tree["simulation"].get(name), "seed": tree["seed"]},
         "behave": {"behaviour": tree["behaviours"].get(name)},
+        "premotor": {"premotor": tree["premotor"], "seed": tree["seed"]},
         "analyse": {key: tree[key] for key in _ANALYSED},
         "report": tree,
     }
@@ -134,6 +135,8 @@ def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
         run = model.simulation[name]
         inputs = [i.file for i in run.inputs.values() if isinstance(i, FileCurrent | SpikeInput)]
         return [resolved.path(file) for file in (*filter(None, inputs), *run.gain_tables)]
+    if stage == "premotor" and model.premotor:
+        return [resolved.path(f) for f in (model.premotor.connectome, *model.premotor.recordings)]
     if stage == "analyse":
         correlation = model.analysis.correlation
         named = [model.reference, correlation.reference if correlation else None]

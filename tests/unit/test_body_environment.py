@@ -6,7 +6,14 @@ import pytest
 from pipeline.body.environment import Sensor, Surroundings, source_concentration
 from pipeline.body.record import read_record, write_record
 from pipeline.body.stage import simulate
-from pipeline.config.behaviour import Behaviour, Diffusing, Environment, Gaussian, LinearCone, Sensing
+from pipeline.config.behaviour import (
+    Behaviour,
+    Diffusing,
+    Environment,
+    Gaussian,
+    LinearCone,
+    Sensing,
+)
 from pipeline.config.load import load_model
 from pipeline.errors import CircuitError, ConfigError
 
