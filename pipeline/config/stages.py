@@ -54,10 +54,9 @@ def stage_slice(resolved: Resolved, stage: str, name: str = "") -> dict[str, Any
         "optimise": {"fit": tree["fits"].get(name)},
         "stimulus": {"stimulus": tree["stimuli"].get(name), "seed": tree["seed"]},
         "simulate": {"simulation": tree["simulation"].get(name), "seed": tree["seed"]},
-        "analyse": {
-            key: tree[key]
-            for key in ("analysis", "reference", "nodes", "edges", "cells", "morphologies")
-        },
+        "behave": {"behaviour": tree["behaviours"].get(name)},
+        "premotor": {"premotor": tree["premotor"], "seed": tree["seed"]},
+        "analyse": {key: tree[key] for key in _ANALYSED},
         "report": tree,
     }
     if _grows_placed(resolved.model):
@@ -161,6 +160,8 @@ def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
         run = model.simulation[name]
         inputs = [i.file for i in run.inputs.values() if isinstance(i, FileCurrent | SpikeInput)]
         return [resolved.path(file) for file in (*filter(None, inputs), *run.gain_tables)]
+    if stage == "premotor" and model.premotor:
+        return [resolved.path(f) for f in (model.premotor.connectome, *model.premotor.recordings)]
     if stage == "analyse":
         correlation = model.analysis.correlation
         named = [model.reference, correlation.reference if correlation else None]
@@ -270,6 +271,7 @@ def _cell_model_files(resolved: Resolved) -> list[Path]:
     return list(files)
 
 
+_ANALYSED = ("analysis", "reference", "nodes", "edges", "cells", "morphologies", "behaviours")
 _FILES_OF = {"folder": ("*.json", "*.swc"), "emodels": ("*.yaml",)}
 """What is read from the folders a cell model names."""
 

@@ -224,6 +224,9 @@ class CircuitPaths:
     def stimulus_rates(self, name: str) -> Path:
         return self.stimulus(name) / "rates.h5"
 
+    def behaviour(self, name: str) -> Path:
+        return self.root / "behaviour" / f"{name}.h5"
+
     def tuning(self, name: str) -> Path:
         return self.root / "tuning" / name
 
