@@ -393,7 +393,7 @@ def test_the_whole_column_passes_all_it_is_judged_by(tmp_path):
     run_circuit(resolved, paths)
     verdicts = run_analysis(resolved, paths)
     verdicts = verdicts[verdicts["metric"].str.startswith("nodes.")]
-    assert len(verdicts) == 77 and set(verdicts["verdict"]) == {"pass"}
+    assert len(verdicts) == 78 and set(verdicts["verdict"]) == {"pass"}
     nodes = read_typed_nodes(paths.nodes("cells"), paths.node_types("cells"), "cells")
     assert nodes.groupby("cell_type", observed=True).size().to_dict() == {
         row["name"]: int(row["n_cells"]) for row in rows("me_types.csv")
