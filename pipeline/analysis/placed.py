@@ -30,7 +30,8 @@ def analyse_placed(
     Returns:
         ``somata_<population>`` and ``depth_<population>``; and ``nodes.<population>.types`` (cell
         types with a cell), ``.type_counts_differing`` (cell types whose number is not the published
-        one), ``.type_shares_missed`` (whose number is a cell or more from its share), ``.volume`` (mm3) and ``.unfit`` (share of cells without a morphology that fits).
+        one), ``.type_shares_missed`` (whose number is a cell or more from its share), ``.volume``
+        (mm3) and ``.unfit`` (share of cells without a morphology that fits).
 
     Raises:
         CircuitError: If the placement table is missing.
