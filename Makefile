@@ -9,6 +9,7 @@ STAMP := $(VENV)/.installed
 run: $(STAMP)
 	@$(BIN)/sonatina run worm
 	@$(BIN)/sonatina run v1 tiny
+	@$(BIN)/sonatina run column tiny
 
 test: $(STAMP)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not science" tests

@@ -37,6 +37,11 @@ rule targets:
         [PATHS.targets(name) for name in MODEL.extract],
 
 
+rule emodels:
+    input:
+        [PATHS.fit_emodel(name) for name in MODEL.fits],
+
+
 rule stimuli:
     input:
         [PATHS.stimulus_spikes(name) for name in MODEL.stimuli],

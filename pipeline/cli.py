@@ -62,6 +62,9 @@ def build_parser() -> argparse.ArgumentParser:
         return sub
 
     verb("list", commands.list_all, "list")
+    verb("engines", commands.list_engines, "engines").add_argument(
+        "--json", action="store_true", help="print JSON instead of a table"
+    )
     stage("show", commands.show, "show worm tiny").add_argument(
         "--path", help="only this dotted path"
     )
@@ -98,6 +101,9 @@ def build_parser() -> argparse.ArgumentParser:
     simulate.add_argument("--ranks", type=_positive, help="MPI ranks; default from the config")
     simulate.add_argument("--mpi", help="MPI launch command; default as found")
     simulate.add_argument("--dry-run", action="store_true", help="print size and cost only")
+    behave = stage("behave", commands.behave, "behave rod")
+    behave.add_argument("--name", help="one key under behaviours; default all")
+    stage("premotor", commands.premotor, "premotor premotor")
     tune = stage("tune", commands.tune, "tune v1 small --save")
     tune.add_argument("--name", help="one key under tuning; default all")
     tune.add_argument("--save", action="store_true", help="copy the gains into the model's table")
@@ -118,6 +124,13 @@ def _verbs_on_emodels(stage) -> None:
     extract = stage("extract", emodel_commands.extract, "extract mymodel --name L5TPC --save")
     extract.add_argument("--name", help="one key under extract; default all")
     extract.add_argument("--save", action="store_true", help="write the model's own table, too")
+    optimise = stage("optimise", emodel_commands.optimise, "optimise column --name cNAC --seed 1")
+    optimise.add_argument("--name", help="one key under fits; default all")
+    optimise.add_argument("--seed", type=int, help="one search only, without the e-model")
+    optimise.add_argument("--generations", type=int, help="stop earlier than the config says")
+    optimise.add_argument("--merge", action="store_true", help="only take the best of the searches")
+    optimise.add_argument("--save", action="store_true", help="write the model's own files, too")
+    optimise.add_argument("--workers", type=int, default=2, help="processes")
     generalise = stage("generalise", emodel_commands.generalise, "generalise column tiny")
     generalise.add_argument("--part", type=_part, metavar="I/N", help="only evaluate one part")
     generalise.add_argument("--workers", type=_positive, default=2, help="processes")

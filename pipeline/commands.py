@@ -51,6 +51,17 @@ def list_all(options: argparse.Namespace) -> None:
             print(f"  {variant}")
 
 
+def list_engines(options: argparse.Namespace) -> None:
+    """List the engines: what they run, their versions, and what is missing here."""
+    from pipeline.simulation.engines import describe, engine_lines, engines
+
+    if options.json:
+        print(json.dumps([describe(engine) for engine in engines().values()], indent=2))
+        return
+    for line in engine_lines():
+        print(line)
+
+
 def show(options: argparse.Namespace) -> None:
     """Print the resolved config, each value with the file and line it comes from."""
     from pipeline.config.show import lines
@@ -97,7 +108,7 @@ def compile_mechanisms(options: argparse.Namespace) -> None:
     """Compile the mechanisms of a model, or one mechanism set, into the cache."""
     from pipeline.config.load import list_models
     from pipeline.config.places import project_roots
-    from pipeline.config.stages import mechanism_folders, needs_coreneuron
+    from pipeline.config.stages import mechanism_folders
     from pipeline.mechanisms import compile_sets, find_set
     from pipeline.runtime import write_json
 
@@ -109,17 +120,23 @@ def compile_mechanisms(options: argparse.Namespace) -> None:
         print(f"{library.path}  ({len(library.mechanisms)} mechanisms, {library.seconds:.1f} s)")
         return
     from pipeline.model_check import check_mechanisms
+    from pipeline.simulation.neurodamus import DEFINES, mechanism_sets
 
     resolved, paths = _open_stage(options)
-    folders = mechanism_folders(resolved)
+    extra = mechanism_sets(resolved)
+    folders = mechanism_folders(resolved) + extra
+    runs = resolved.model.simulation.values()
+    coreneuron = options.coreneuron or any(run.coreneuron for run in runs)
     problems = check_mechanisms(resolved)
     if problems:
         raise ConfigError(problems)
     entry: dict[str, object] = {"library": "", "coreneuron": "", "hash": "", "mechanisms": []}
     if folders:
         flags = resolved.model.compiler
-        core = options.coreneuron or needs_coreneuron(resolved.model)
-        library = compile_sets(folders, cache, coreneuron=core, flags=flags)
+        library = compile_sets(
+            folders, cache, coreneuron=coreneuron, flags=flags,
+            defines=DEFINES if extra else (),
+        )  # fmt: skip
         entry = {
             "library": str(library.path.resolve()),
             "coreneuron": str(library.coreneuron or ""),
@@ -285,6 +302,33 @@ def simulate(options: argparse.Namespace) -> None:
             f"{paths.simulation(name)}  {figures['run_s']:.1f} s for {seconds:g} s on "
             f"{workers} ({figures['run_s'] / seconds:.2f} s per simulated second)"
         )
+
+
+def behave(options: argparse.Namespace) -> None:
+    """Let a model's bodies move in their environments and write what they did."""
+    from pipeline.body.stage import run_behaviour
+
+    resolved, paths = _open_stage(options)
+    for name in _chosen(options.name, list(resolved.model.behaviours), "behaviours"):
+        figures = run_behaviour(resolved, name, paths)
+        factor = figures["seconds"] / figures["run_s"]
+        print(
+            f"{paths.behaviour(name)}  {figures['seconds']:g} s in {figures['run_s']:.2f} s "
+            f"({factor:.1f} times real time)"
+        )
+
+
+def premotor(options: argparse.Namespace) -> None:
+    """Fit the premotor neurons to recordings and run them with the fitted weights."""
+    from pipeline.premotor.stage import run_premotor
+
+    resolved, paths = _open_stage(options)
+    if resolved.model.premotor is None:
+        message = "the model has no key premotor"
+        raise ConfigError(Problem(resolved.model.name, message, "see docs/premotor.md"))
+    for name, value in run_premotor(resolved, paths).items():
+        print(f"{name:<32} {value:.4g}")
+    print(paths.analysis("premotor"))
 
 
 def tune(options: argparse.Namespace) -> None:

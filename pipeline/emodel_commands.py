@@ -18,6 +18,27 @@ def extract(options: argparse.Namespace) -> None:
         print(f"{written}  {rows} targets")
 
 
+def optimise(options: argparse.Namespace) -> None:
+    """Search the free parameters of e-models; the best search becomes an e-model file."""
+    from pipeline.fitting.stage import merge, run_search, save
+    from pipeline.simulation.stage import compiled_library
+
+    resolved, paths = _open_stage(options)
+    library = compiled_library(paths, needed=bool(resolved.model.mechanisms))
+    for name in _chosen(options.name, list(resolved.model.fits), "fits"):
+        seeds = [options.seed] if options.seed else resolved.model.fits[name].search.seeds
+        for seed in [] if options.merge else seeds:
+            print(
+                run_search(
+                    resolved, name, seed, paths, library, options.workers, options.generations
+                )
+            )
+        if not options.seed:
+            print(merge(resolved, name, paths, library))
+            if options.save:
+                print(save(resolved, name, paths))
+
+
 def generalise(options: argparse.Namespace) -> None:
     """Judge every allowed morphology with every e-model; only what is new is evaluated."""
     from pipeline.generalise import stage

@@ -196,7 +196,8 @@ def _stimuli(resolved: Resolved) -> list[Problem]:
 def _reference(resolved: Resolved) -> list[Problem]:
     if resolved.model.reference:
         read_reference(resolved.path(resolved.model.reference))
-    if all(is_virtual(entry) for entry in resolved.model.nodes.values()):
+    nodes = resolved.model.nodes
+    if nodes and all(is_virtual(entry) for entry in nodes.values()):
         hint = "add kind: table or placed"
         return [Problem(resolved.origin(("nodes",)), "no population has cells", hint)]
     return []

@@ -23,6 +23,7 @@ _SCALES: dict[str, dict[str, float]] = {
     "Mohm": {"Mohm": 1.0, "kohm": 1e-3, "Gohm": 1e3},
     "uF/cm2": {"uF/cm2": 1.0, "nF/cm2": 1e-3},
     "1/mm3": {"1/mm3": 1.0, "/mm3": 1.0, "1/um3": 1e9, "1/cm3": 1e-3},
+    "um2/ms": {"um2/ms": 1.0, "um2/s": 1e-3, "cm2/s": 1e5, "mm2/s": 1e3},
     "um/ms": {"um/ms": 1.0, "m/s": 1e3, "mm/ms": 1e3},
 }
 

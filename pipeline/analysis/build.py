@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.analysis import activity, structure
+from pipeline.analysis.behaviour import analyse_behaviours
 from pipeline.analysis.circuit import read_cells, read_edge_sets
 from pipeline.analysis.clamp import clamp_metrics
 from pipeline.analysis.morphologies import (
@@ -66,6 +67,11 @@ def run_analysis(resolved: Resolved, paths: CircuitPaths) -> pd.DataFrame:
         if len(columns) and len(table):
             table = table.merge(columns, "left", ["population", "node_id"])
     metrics += _correlation(resolved, paths, cells)
+    tracks, found = analyse_behaviours(resolved, paths)
+    metrics += found
+    for key, track in tracks.items():
+        _write(paths.analysis(key), track)
+    metrics += _premotor(paths)
     responses = analyse_responses(resolved, paths)
     metrics += responses.metrics
     for key, found in responses.tables.items():
@@ -84,6 +90,13 @@ def run_analysis(resolved: Resolved, paths: CircuitPaths) -> pd.DataFrame:
         verdicts = pd.concat(both, ignore_index=True)
     _write(paths.analysis("verdicts"), verdicts)
     return verdicts
+
+
+def _premotor(paths: CircuitPaths) -> list[Metric]:
+    if not paths.analysis("premotor").is_file():
+        return []
+    table = pd.read_csv(paths.analysis("premotor"))
+    return [(f"premotor.{figure}", value, "") for figure, value in table.to_numpy()]
 
 
 def _write(path: Path, table: pd.DataFrame) -> None:

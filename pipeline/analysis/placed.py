@@ -30,7 +30,7 @@ def analyse_placed(
     Returns:
         ``somata_<population>`` and ``depth_<population>``; and ``nodes.<population>.types`` (cell
         types with a cell), ``.type_counts_differing`` (cell types whose number is not the published
-        one), ``.volume`` (mm3) and ``.unfit`` (share of cells without a morphology that fits).
+        one), ``.type_shares_missed`` (whose number is a cell or more from its share), ``.volume`` (mm3) and ``.unfit`` (share of cells without a morphology that fits).
 
     Raises:
         CircuitError: If the placement table is missing.
@@ -47,6 +47,7 @@ def analyse_placed(
     solids = placement[["region", "top_um", "bottom_um", "area_um2"]].drop_duplicates()
     volume = ((solids["bottom_um"] - solids["top_um"]) * solids["area_um2"]).sum() * 1e-9
     whole = fit[fit["rule"].isna()]
+    share = placement["published"].to_numpy() * (ours.sum() / placement["published"].sum())
     head = f"nodes.{name}"
     metrics: list[Metric] = [
         (f"{head}.types", int((ours > 0).sum()), ""),
@@ -55,6 +56,7 @@ def analyse_placed(
             int((ours.to_numpy() != placement["published"]).sum()),
             "",
         ),
+        (f"{head}.type_shares_missed", int((np.abs(ours.to_numpy() - share) >= 1).sum()), ""),
         (f"{head}.volume", float(volume), "mm3"),
         (f"{head}.unfit", float(whole["unmet"].sum() / whole["cells"].sum()), ""),
     ]

@@ -52,6 +52,7 @@ AxialResistance = _quantity("ohm cm", gt=0)
 Megohms = _quantity("Mohm", gt=0)
 Capacitance = _quantity("uF/cm2", gt=0)
 Velocity = _quantity("um/ms", gt=0)
+Diffusivity = _quantity("um2/ms", gt=0)
 PerMillisecond = Annotated[float, WithJsonSchema({"type": "number", "description": "1/ms"})]
 
 Name = Annotated[

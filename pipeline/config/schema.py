@@ -9,11 +9,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from pipeline.config.behaviour import Behaviour
 from pipeline.config.emodel import AxonRule
 from pipeline.config.fits import Fit
 from pipeline.config.generalise import Generalise
 from pipeline.config.morphologies import MorphologySet
 from pipeline.config.placement import ImportedNodes, PlacedNodes, PointNodes
+from pipeline.config.premotor import Premotor
 from pipeline.config.quantity import (
     Distance,
     Hertz,
@@ -315,7 +317,9 @@ class Model(Strict):
     morphologies: MorphologySet | None = Field(
         None, description="Exemplars by m-type, for placed cells and touch detection."
     )
-    nodes: dict[Name, Nodes] = Field(min_length=1)
+    nodes: dict[Name, Nodes] = Field(
+        default_factory=dict, description="Needed without behaviours and premotor."
+    )
     edges: dict[Name, Edges] = Field(default_factory=dict)
     synapse_models: dict[JsonName, dict[Name, float]] = Field(
         default_factory=dict,
@@ -334,6 +338,16 @@ class Model(Strict):
     extract: dict[Name, Extraction] = Field(
         default_factory=dict, description="Targets of e-types from recorded sweeps."
     )
+    behaviours: dict[Name, Behaviour] = Field(
+        default_factory=dict, description="Runs of a body in an environment."
+    )
+    premotor: Premotor | None = Field(None, description="Cubic premotor neurons, fitted.")
     analysis: Analysis = Analysis()
     report: Report = Report()
     reference: RelativeFile | None = Field(None, description="Published values with tolerance.")
+
+    @model_validator(mode="after")
+    def _something(self) -> Model:
+        if not (self.nodes or self.behaviours or self.premotor):
+            raise ValueError("neither nodes, behaviours nor premotor: nothing to build")
+        return self

@@ -122,11 +122,13 @@ class Record(Strict):
 class Simulation(Strict):
     """One run of the circuit."""
 
-    engine: Literal["bionet", "pointnet"] = Field(
-        "bionet", description="bionet: NEURON; pointnet: NEST, for circuits of point cells."
+    engine: Literal["bionet", "neurodamus", "pointnet"] = Field(
+        "bionet",
+        description="bionet: NEURON; neurodamus: NEURON, for cells with morphologies and synapses "
+        "with release; pointnet: NEST, for circuits of point cells.",
     )
-    solver: Literal["neuron", "coreneuron"] = Field(
-        "neuron", description="What advances bionet's cells: NEURON, or CoreNEURON in its place."
+    coreneuron: bool = Field(
+        False, description="CoreNEURON advances the time, for bionet and neurodamus."
     )
     dt: TimeStep = 0.025
     duration: TimeStep = 1000.0
@@ -157,7 +159,7 @@ class Simulation(Strict):
     record: dict[Name, Record] = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _solver_of_bionet(self) -> Simulation:
-        if self.solver == "coreneuron" and self.engine != "bionet":
-            raise ValueError("solver coreneuron goes with engine bionet")
+    def _neuron_only(self) -> Simulation:
+        if self.coreneuron and self.engine == "pointnet":
+            raise ValueError("pointnet is NEST; coreneuron needs engine bionet or neurodamus")
         return self

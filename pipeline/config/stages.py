@@ -35,8 +35,7 @@ def stage_slice(resolved: Resolved, stage: str, name: str = "") -> dict[str, Any
     tree = resolved.tree
     cells = {k: value for k, value in (tree["cells"] or {}).items() if k != "protocols"}
     slices: dict[str, Any] = {
-        "compile": {key: tree[key] for key in ("mechanisms", "compiler")}
-        | {"coreneuron": needs_coreneuron(resolved.model)},
+        "compile": {key: tree[key] for key in ("mechanisms", "compiler")},
         "cells": {"cells": tree["cells"]},
         "morphologies": {
             # What the grown cells are held against changes none of them.
@@ -52,12 +51,12 @@ def stage_slice(resolved: Resolved, stage: str, name: str = "") -> dict[str, Any
         },
         "generalise": _generalise_slice(tree),
         "extract": {"extract": tree["extract"].get(name)},
+        "optimise": {"fit": tree["fits"].get(name)},
         "stimulus": {"stimulus": tree["stimuli"].get(name), "seed": tree["seed"]},
         "simulate": {"simulation": tree["simulation"].get(name), "seed": tree["seed"]},
-        "analyse": {
-            key: tree[key]
-            for key in ("analysis", "reference", "nodes", "edges", "cells", "morphologies")
-        },
+        "behave": {"behaviour": tree["behaviours"].get(name)},
+        "premotor": {"premotor": tree["premotor"], "seed": tree["seed"]},
+        "analyse": {key: tree[key] for key in _ANALYSED},
         "report": tree,
     }
     if _grows_placed(resolved.model):
@@ -108,11 +107,6 @@ def mechanism_folders(resolved: Resolved) -> list[Path]:
     return folders
 
 
-def needs_coreneuron(model: Model) -> bool:
-    """Whether a run of the model is advanced by CoreNEURON."""
-    return any(run.solver == "coreneuron" for run in model.simulation.values())
-
-
 def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
     """Returns the model's own files that a stage reads, besides outputs of earlier stages."""
     model = resolved.model
@@ -128,11 +122,9 @@ def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
         ]
     if stage == "morphologies" and model.morphologies:
         tables = _morphology_files(resolved, model.morphologies)
-        placed = drawn_shapes(model) if _grows_placed(model) else []
-        return [
-            *tables,
-            *(resolved.path(f) for n in placed for f in node_files(model.nodes[n])[:-1]),
-        ]
+        placed = [model.nodes[n] for n in drawn_shapes(model)] if _grows_placed(model) else []
+        counted = [f for n in placed for f in node_files(n) if f != n.morphologies.rules]
+        return [*tables, *map(resolved.path, counted)]
     if stage == "nodes":
         tables = [path for nodes in model.nodes.values() for path in node_files(nodes)]
         files = [resolved.path(table) for table in tables] + _cell_model_files(resolved)
@@ -152,6 +144,10 @@ def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
         if isinstance(edges, TouchEdges):
             return [resolved.path(file) for _, file, _ in touch_files(edges)]
         return [resolved.path(edges.connectome_folder) / f"{edges.connectome}.csv"]
+    if stage == "optimise":
+        fit = model.fits[name]
+        files = (fit.bounds, fit.protocols, fit.targets, fit.recordings, fit.morphology)
+        return [resolved.path(file) for file in files if file]
     if stage == "generalise" and model.generalise:
         return _generalise_files(resolved)
     if stage == "extract":
@@ -164,6 +160,8 @@ def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
         run = model.simulation[name]
         inputs = [i.file for i in run.inputs.values() if isinstance(i, FileCurrent | SpikeInput)]
         return [resolved.path(file) for file in (*filter(None, inputs), *run.gain_tables)]
+    if stage == "premotor" and model.premotor:
+        return [resolved.path(f) for f in (model.premotor.connectome, *model.premotor.recordings)]
     if stage == "analyse":
         correlation = model.analysis.correlation
         named = [model.reference, correlation.reference if correlation else None]
@@ -273,6 +271,7 @@ def _cell_model_files(resolved: Resolved) -> list[Path]:
     return list(files)
 
 
+_ANALYSED = ("analysis", "reference", "nodes", "edges", "cells", "morphologies", "behaviours")
 _FILES_OF = {"folder": ("*.json", "*.swc"), "emodels": ("*.yaml",)}
 """What is read from the folders a cell model names."""
 

@@ -172,9 +172,7 @@ class _Run:
                 Current(self.holding if protocol.holding else 0.0, 0.0, protocol.total),
                 Current(amplitude, start, stop - start),
             ]
-            trace = cell.run(currents, stop, until_spike_after=start)[SOMA]
-            late = trace.value[trace.time >= start]
-            return bool(len(late) and late.max() > settings.spike_threshold)
+            return cell.fires(currents, start, stop)
 
         low, high = 0.0, self._guess()
         while not fires(high):

@@ -62,13 +62,28 @@ class Experiment:
         self._morphology = morphology
         self._conditions = emodel.conditions
 
+    def fires(self, currents: Sequence[Current], start: float, stop: float) -> bool:
+        """Whether the soma fires between two times (ms); the run ends at the first spike."""
+        h = self._h
+        soma = self._cell.soma[0](0.5)
+        clamps = [self._clamp(soma, current) for current in currents if current.amplitude]
+        netcon = h.NetCon(soma._ref_v, None, sec=soma.sec)
+        netcon.threshold = self._settings.spike_threshold
+        spikes: list[float] = []
+
+        def spiked() -> None:
+            if h.t >= start:
+                spikes.append(h.t)
+                h.stoprun = True
+
+        netcon.record(spiked)
+        self._start()
+        h.continuerun(stop)
+        del clamps, netcon
+        return bool(spikes)
+
     def run(
-        self,
-        currents: Sequence[Current],
-        stop: float,
-        recordings: Sequence[Recording] = (),
-        *,
-        until_spike_after: float | None = None,
+        self, currents: Sequence[Current], stop: float, recordings: Sequence[Recording] = ()
     ) -> dict[str, Trace]:
         """Runs from rest.
 
@@ -76,7 +91,6 @@ class Experiment:
             currents: Steps; they add up.
             stop: End, ms.
             recordings: Places besides the soma.
-            until_spike_after: The run ends at the first spike of the soma after this time, ms.
 
         Returns:
             Traces by ``recording.variable``; ``soma.v`` is the middle of the soma.
@@ -89,15 +103,13 @@ class Experiment:
         }
         time = h.Vector().record(h._ref_t)
         values = {label: h.Vector().record(place) for label, place in places.items()}
-        watch = self._watch(soma, until_spike_after)
-        self._prepare()
-        h.finitialize(self._conditions.v_init if self._conditions else -80.0)
+        self._start()
         h.continuerun(stop)
-        del clamps, watch
+        del clamps
         t = np.array(time)
         return {label: Trace(t, np.array(vector)) for label, vector in values.items()}
 
-    def _prepare(self) -> None:
+    def _start(self) -> None:
         h, dt = self._h, self._settings.dt
         h.celsius = self._conditions.celsius if self._conditions else 34.0
         h.cvode_active(dt is None)
@@ -105,25 +117,13 @@ class Experiment:
             h.cvode.atol(self._settings.absolute_tolerance)
         else:
             h.dt, h.steps_per_ms = dt, 1.0 / dt
+        h.stoprun = False
+        h.finitialize(self._conditions.v_init if self._conditions else -80.0)
 
     def _clamp(self, soma: Any, current: Current) -> Any:
         clamp = self._h.IClamp(soma)
         clamp.amp, clamp.delay, clamp.dur = current.amplitude, current.start, current.duration
         return clamp
-
-    def _watch(self, soma: Any, after: float | None) -> Any:
-        if after is None:
-            return None
-        h = self._h
-        netcon = h.NetCon(soma._ref_v, None, sec=soma.sec)
-        netcon.threshold = self._settings.spike_threshold
-
-        def spiked() -> None:
-            if h.t >= after:
-                h.stoprun = True
-
-        netcon.record(spiked)
-        return netcon
 
     def _segment(self, recording: Recording) -> Any:
         index, x = place_of(self._morphology, recording)

@@ -150,7 +150,7 @@ class _Table:
 
 
 def read_parameters(path: Path) -> list[Parameter]:
-    """Reads the bounds.
+    """Reads the bounds of stage 1; what a second stage frees keeps the value of its mechanism file.
 
     Raises:
         ConfigError: With all problems of the table.
@@ -159,6 +159,8 @@ def read_parameters(path: Path) -> list[Parameter]:
     table = _Table(path, columns)
     found = []
     for row in range(len(table.rows)):
+        if "stage" in table.rows and str(table.rows["stage"][row]) == "2":
+            continue
         text = lambda column: str(table.rows[column][row]).strip()  # noqa: B023, E731
         low, high, value = (table.number(row, c) for c in ("lower", "upper", "value"))
         free = not (np.isnan(low) and np.isnan(high))

@@ -17,6 +17,7 @@ from pipeline.report.activity import layer_rows, response_figures, response_rows
 from pipeline.report.anatomy import viewer_data
 from pipeline.report.column import column_figures
 from pipeline.report.figures import Tables, activity_figures, circuit_figures, clamp_figures
+from pipeline.report.fits import fit_figures
 from pipeline.report.morphologies import morphology_section
 from pipeline.report.rules import (
     population_rows,
@@ -106,7 +107,7 @@ def page_content(resolved: Resolved, paths: CircuitPaths, origin: dict[str, Any]
         "rule_counts": rule_counts(tables),
         "viewer": _viewer(tables),
         "circuit_counts": _circuit_counts(tables),
-        "clamps": clamp_figures(tables),
+        "clamps": [*clamp_figures(tables), *fit_figures(tables)],
         "activity": [*response_figures(tables), *activity_figures(tables)],
         "responses": response_rows(tables),
         "layers": layer_rows(tables),

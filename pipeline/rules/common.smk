@@ -96,7 +96,7 @@ def merge_flag(name):
 
 def compiled(run):
     """The compiled mechanisms, where the engine of a run takes them."""
-    return [PATHS.mechanisms] if run.engine == "bionet" else []
+    return [PATHS.mechanisms] if run.engine != "pointnet" else []
 
 
 def shown(run):
@@ -107,4 +107,4 @@ def shown(run):
 
 def workers(run):
     """Cores that a run takes: ranks of NEURON or threads of NEST."""
-    return run.ranks if run.engine == "bionet" else run.threads
+    return run.ranks if run.engine != "pointnet" else run.threads

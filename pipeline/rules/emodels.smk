@@ -25,6 +25,69 @@ for _name in MODEL.extract:
             " --name {params.key} > {log:q} 2>&1 || {{ cat {log:q} >&2; exit 1; }}"
 
 
+# Searches of e-models: one job per e-model and seed, side by side on a cluster; asked for by name.
+for _name, _fit in MODEL.fits.items():
+    for _seed in _fit.search.seeds:
+
+        rule:
+            name:
+                f"search_{_name}_seed_{_seed}"
+            input:
+                YAML,
+                stage_files(RESOLVED, "optimise", _name),
+                PATHS.mechanisms,
+                [PATHS.morphology_table] if _fit.m_type else [],
+            output:
+                PATHS.fit_result(_name, _seed),
+            log:
+                PATHS.log(f"search_{_name}_seed_{_seed}"),
+            benchmark:
+                PATHS.benchmark(f"search_{_name}_seed_{_seed}")
+            conda:
+                ENVIRONMENT
+            threads: 2
+            params:
+                part=part("optimise", _name),
+                how=f"--name {_name} --seed {_seed}",
+            message:
+                "search the parameters of an e-model"
+            shell:
+                '"$SONATINA_PYTHON" -m pipeline optimise "$SONATINA_MODEL" $SONATINA_VARIANT'
+                " {params.how} --workers {threads}"
+                " > {log:q} 2>&1 || {{ cat {log:q} >&2; exit 1; }}"
+
+
+for _name, _fit in MODEL.fits.items():
+
+    rule:
+        name:
+            f"emodel_{_name}"
+        input:
+            YAML,
+            PATHS.mechanisms,
+            [PATHS.fit_result(_name, seed) for seed in _fit.search.seeds],
+        output:
+            PATHS.fit_emodel(_name),
+            [
+                PATHS.fit_table(_name, kind)
+                for kind in ("features", "parameters", "history", "traces")
+            ],
+        log:
+            PATHS.log(f"emodel_{_name}"),
+        benchmark:
+            PATHS.benchmark(f"emodel_{_name}")
+        conda:
+            ENVIRONMENT
+        params:
+            part=part("optimise", _name),
+            key=_name,
+        message:
+            "take the best search as e-model"
+        shell:
+            '"$SONATINA_PYTHON" -m pipeline optimise "$SONATINA_MODEL" $SONATINA_VARIANT'
+            " --name {params.key} --merge > {log:q} 2>&1 || {{ cat {log:q} >&2; exit 1; }}"
+
+
 # Morphologies judged with e-models: each part fills the cache, the last job judges all that is there.
 for _part in range(1, PARTS + 1) if PARTS > 1 else ():
 

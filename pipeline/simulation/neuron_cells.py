@@ -7,13 +7,65 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.cells.biophysical import NeuronCell, build_cell
+from pipeline.cells.description import cell_from_json
 from pipeline.cells.glif import from_nest
 from pipeline.cells.glif_neuron import GlifCell
 from pipeline.cells.glif_synapses import ports_from_nest
-from pipeline.errors import CircuitError, Problem
+from pipeline.cells.morphology import read_morphology
+from pipeline.cells.noise import NoiseKey
+from pipeline.errors import CircuitError, Problem, SimulationError
+from pipeline.sonata.layout import CircuitPaths
 
 UNIT = 1e-3
 """Weights onto point cells are in pA or nS, as NEST has them; the mechanism counts in nA or uS."""
+
+
+class CellShelf:
+    """Builds cells from their files, each of which is read once.
+
+    Args:
+        paths: The circuit.
+        seed: Of the run, for random channels.
+    """
+
+    def __init__(self, paths: CircuitPaths, seed: int):
+        self._paths, self._seed = paths, seed
+        self._suffix = _morphology_suffix(paths)
+        self._shapes: dict[tuple[str, str], Any] = {}
+        self._described: dict[tuple[str, str], Any] = {}
+
+    def build(
+        self, population: str, node: int, morphology: str, parameters: dict[str, Any]
+    ) -> NeuronCell:
+        """Builds the cell of a node.
+
+        Args:
+            population: Its node population.
+            node: Its id.
+            morphology: Name of its file, with or without the suffix.
+            parameters: Content of its ``dynamics_params`` file.
+        """
+        name = morphology.removesuffix(self._suffix)  # BMTK adds it to names of the types table
+        axon = parameters.get("axon", "keep")
+        if (name, axon) not in self._shapes:
+            path = self._paths.morphologies / f"{name}{self._suffix}"
+            self._shapes[name, axon] = read_morphology(path, axon)
+        key = (name, str(parameters))
+        if key not in self._described:
+            self._described[key] = cell_from_json(parameters, self._shapes[name, axon])
+        noise = NoiseKey(self._seed, population, node)
+        return build_cell(self._described[key], f"{name}_{node}", noise)
+
+
+def _morphology_suffix(paths: CircuitPaths) -> str:
+    if not paths.morphologies.is_dir():
+        return ""
+    files = paths.morphologies.iterdir()
+    found = sorted({path.suffix for path in files if not path.name.startswith(".")})
+    if len(found) != 1:
+        raise SimulationError(f"{paths.morphologies}: expected one file type, found {found}")
+    return found[0]
 
 
 def build_point(template: str, parameters: dict[str, Any], name: str) -> GlifCell:

@@ -52,6 +52,11 @@ class Plan:
         return round(self.duration / self.dt)
 
     @property
+    def coreneuron(self) -> bool:
+        """Whether CoreNEURON advances the time."""
+        return bool(self.config["run"].get("coreneuron"))
+
+    @property
     def folder(self) -> Path:
         """Folder of the run's files."""
         return self.paths.simulation(self.name)
@@ -112,7 +117,7 @@ def write_plan(resolved: Resolved, name: str, paths: CircuitPaths) -> Path:
         "manifest": {"$BASE_DIR": "."},
         "network": "$BASE_DIR/../../circuit_config.json",
         "node_sets_file": "$BASE_DIR/../../node_sets.json",
-        "target_simulator": _simulator(simulation),
+        "target_simulator": "NEST" if simulation.engine == "pointnet" else "NEURON",
         "engine": simulation.engine,
         "run": {
             "tstop": simulation.duration,
@@ -121,7 +126,8 @@ def write_plan(resolved: Resolved, name: str, paths: CircuitPaths) -> Path:
             "spike_threshold": simulation.spike_threshold,
             "n_thread": simulation.threads,
             "rate_limit": simulation.rate_limit,
-        },
+        }
+        | ({"coreneuron": True} if simulation.coreneuron else {}),
         "conditions": _conditions(simulation),
         "inputs": inputs,
         "gains": read_gains(resolved, simulation),
@@ -131,13 +137,6 @@ def write_plan(resolved: Resolved, name: str, paths: CircuitPaths) -> Path:
     path = paths.simulation_config(name)
     write_json(path, config)
     return path
-
-
-def _simulator(simulation: Simulation) -> str:
-    """The simulator by SONATA's name."""
-    if simulation.engine == "pointnet":
-        return "NEST"
-    return "CORENEURON" if simulation.solver == "coreneuron" else "NEURON"
 
 
 def _conditions(simulation: Simulation) -> dict[str, Any]:

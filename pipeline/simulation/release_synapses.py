@@ -248,27 +248,39 @@ def make_synapses(
     if missing:
         hint = "add the set release to mechanisms"
         raise MechanismError(Problem(missing[0], f"no mechanism {missing[0]!r}", hint))
-    known, made = templates(), []
+    made = []
     for row in table.itertuples(index=False):
-        law = known[row.template]
         section, position = locate(cells[row.target], row.section, row.position)
         nseg = section.nseg
         x = (min(int(position * nseg), nseg - 1) + 0.5) / nseg
         process = getattr(h, row.template)(section(x))
-        for name, value in reader.fixed(row.type).items():
-            setattr(process, name, value)
-        process.g_max, process.U, process.D, process.F = row.conductance, row.U, row.D, row.F
-        process.N, process.mini_rate, process.stochastic = row.N, row.mini_rate, reader.stochastic
-        setattr(process, law.decay, row.decay)
-        if row.ratio == row.ratio:  # not given: the mechanism's
-            setattr(process, law.ratio, row.ratio)
-        number = int(row.edge_id) & 0xFFFFFFFF
-        process.release_stream.set_ids(number, int(row.target), keys[0])
-        process.mini_stream.set_ids(number, int(row.target), keys[1])
+        set_synapse(process, reader, row, keys)
         netcon = pc.gid_connect(int(gids[row.source]), process)
         netcon.delay, netcon.weight[0] = row.delay, 1.0
         made.append((process, netcon))
     return made
+
+
+def set_synapse(process: Any, reader: ReleaseReader, row: Any, keys: tuple[int, int]) -> None:
+    """Gives a point process the numbers of its edge.
+
+    Args:
+        process: Of the row's template.
+        reader: Where the row is from.
+        row: Named tuple, one row of ``ReleaseReader.parameters``.
+        keys: From ``stream_keys``.
+    """
+    law = templates()[row.template]
+    for name, value in reader.fixed(row.type).items():
+        setattr(process, name, value)
+    process.g_max, process.U, process.D, process.F = row.conductance, row.U, row.D, row.F
+    process.N, process.mini_rate, process.stochastic = row.N, row.mini_rate, reader.stochastic
+    setattr(process, law.decay, row.decay)
+    if row.ratio == row.ratio:  # not given: the mechanism's
+        setattr(process, law.ratio, row.ratio)
+    number = int(row.edge_id) & 0xFFFFFFFF
+    process.release_stream.set_ids(number, int(row.target), keys[0])
+    process.mini_stream.set_ids(number, int(row.target), keys[1])
 
 
 def _read_columns() -> set[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 
@@ -11,7 +10,7 @@ from pipeline.config.load import Resolved
 from pipeline.errors import CircuitError, PipelineError, Problem
 from pipeline.mpi import find_mpi, run_ranks
 from pipeline.runtime import remove_leftovers, write_json
-from pipeline.simulation import bionet, pointnet
+from pipeline.simulation.engines import engines
 from pipeline.simulation.plan import read_plan, write_plan
 from pipeline.sonata.layout import CircuitPaths
 from pipeline.sonata.read import not_built, open_population, read_json, read_nodes, read_types
@@ -51,18 +50,20 @@ def run_simulation(
     """
     simulation = resolved.model.simulation[name]
     engine = engines()[simulation.engine]
-    needed = engine is bionet and bool(resolved.model.mechanisms)
+    needed = engine.ranks and bool(resolved.model.mechanisms)
     library = compiled_library(paths, needed=needed)
     # NEST's wheel knows threads only.
-    ranks = (ranks or simulation.ranks) if engine is bionet else 1
+    ranks = (ranks or simulation.ranks) if engine.ranks else 1
     if ranks > 1:
         find_mpi(launcher)
     check_parts(paths)
     write_plan(resolved, name, paths)
     plan = read_plan(paths, name, library)
-    problems = engine.check(plan)
+    problems = engine.module.check(plan)
     if problems:
         raise PipelineError(problems)
+    if hasattr(engine.module, "prepare"):
+        engine.module.prepare(plan)
     job = {"root": str(paths.root.resolve()), "simulation": name, "library": str(library or "")}
     try:
         figures = run_ranks("pipeline.simulation.worker", job, ranks, launcher)
@@ -70,11 +71,6 @@ def run_simulation(
         remove_leftovers(paths.simulation(name))  # ranks that are ended cannot do it
     write_json(paths.simulation(name) / "figures.json", figures)
     return figures
-
-
-def engines() -> dict[str, ModuleType]:
-    """Returns the engines by name; each has ``check(plan)`` and ``run(plan)``."""
-    return {"bionet": bionet, "pointnet": pointnet}
 
 
 def check_parts(paths: CircuitPaths) -> None:

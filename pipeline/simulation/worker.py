@@ -15,13 +15,13 @@ def simulate(job: dict) -> dict[str, float]:
 
     IOUtils._logger = logging.getLogger("bmtk")  # BMTK's own handler writes to stdout
     IOUtils._logger.setLevel(logging.ERROR)
+    from pipeline.simulation.engines import engines
     from pipeline.simulation.plan import read_plan
-    from pipeline.simulation.stage import engines
     from pipeline.sonata.layout import CircuitPaths
 
     library = Path(job["library"]) if job["library"] else None
     plan = read_plan(CircuitPaths(Path(job["root"])), job["simulation"], library)
-    return engines()[plan.config.get("engine", "bionet")].run(plan)
+    return engines()[plan.config.get("engine", "bionet")].module.run(plan)
 
 
 if __name__ == "__main__":

@@ -138,6 +138,26 @@ class CircuitPaths:
         return self.components / "point_neurons"
 
     @property
+    def fits(self) -> Path:
+        return self.root / "fits"
+
+    def fit_log(self, name: str, seed: int) -> Path:
+        """Every evaluation of one search, as it came."""
+        return self.fits / name / f"seed_{seed}.jsonl"
+
+    def fit_result(self, name: str, seed: int) -> Path:
+        """Best individual of one search."""
+        return self.fits / name / f"seed_{seed}.json"
+
+    def fit_emodel(self, name: str) -> Path:
+        """E-model of the best search."""
+        return self.fits / name / f"{name}.yaml"
+
+    def fit_table(self, name: str, kind: str) -> Path:
+        """features.csv, parameters.csv, traces.csv of the best search; history.csv of all."""
+        return self.fits / name / f"{kind}.csv"
+
+    @property
     def synapses(self) -> Path:
         return self.components / "synapses"
 
@@ -203,6 +223,9 @@ class CircuitPaths:
 
     def stimulus_rates(self, name: str) -> Path:
         return self.stimulus(name) / "rates.h5"
+
+    def behaviour(self, name: str) -> Path:
+        return self.root / "behaviour" / f"{name}.h5"
 
     def tuning(self, name: str) -> Path:
         return self.root / "tuning" / name

@@ -94,7 +94,7 @@ def write_model(folder: Path, synapse: str = "psc", **run) -> Path:
         },
         "simulation": {
             "neuron": common | {"engine": "bionet", "ranks": 1},
-            "core": common | {"engine": "bionet", "solver": "coreneuron", "ranks": 1},
+            "core": common | {"engine": "bionet", "coreneuron": True, "ranks": 1},
             "nest": common | {"engine": "pointnet", "threads": 1},
         },
     }  # fmt: skip

@@ -94,6 +94,7 @@ def synapses(population: str) -> pd.DataFrame:
             "conductance_scale_factor": np.where(inhibits, 0.75, 0.4),
             "depression_time": rng.uniform(20, 700, n),
             "facilitation_time": rng.uniform(0, 500, n),
+            "syn_type_id": np.where(inhibits, 0, 100),
             "decay_time": rng.uniform(1.5, 9, n), "n_rrp_vesicles": rng.integers(1, 4, n),
             "delay": rng.uniform(0.5, 2, n), "u_hill_coefficient": rng.choice([0.0, 1.09, 2.79], n),
         }

@@ -6,7 +6,6 @@ Without NEST the comparison with it skips; ``pip install nest-simulator`` brings
 from __future__ import annotations
 
 import importlib.util
-import json
 import sys
 from pathlib import Path
 
@@ -68,8 +67,6 @@ def test_coreneuron_gives_the_same_spikes(tmp_path, monkeypatch, mechanism_cache
     spikes, (nodes, _), voltage = run(*built, "neuron")
     for ranks in ("1", "2"):
         other = run(*built, "core", "--ranks", ranks)
-        figures = json.loads((built[2].simulation("core") / "figures.json").read_text())
-        assert figures["coreneuron"] == 1 and figures["ranks"] == int(ranks)
         assert len(nodes) > 50 and other[0] == spikes
         assert np.abs(other[2] - voltage).max() < 1e-8
 

@@ -1,0 +1,29 @@
+"""How fast bodies run: simulated over wall-clock time. Usage: python bench/body.py [seconds]"""
+
+import sys
+from time import perf_counter
+
+import numpy as np
+
+from pipeline.body.media import medium_drag
+from pipeline.body.rod import RodBody, RodParameters
+from pipeline.body.stretch_circuit import StretchCircuit
+
+
+def rod(step: float, seconds: float, medium: float) -> float:
+    """Returns the real-time factor of rod and stretch circuit."""
+    along, across = medium_drag(medium)
+    circuit = StretchCircuit(RodBody(RodParameters(tangential=along, normal=across), step=step))
+    circuit.advance(100.0)
+    start = perf_counter()
+    circuit.advance(1000.0 * seconds)
+    assert np.isfinite(circuit.body.q).all()
+    return seconds / (perf_counter() - start)
+
+
+if __name__ == "__main__":
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 10.0
+    for medium, name in ((1.0, "agar"), (0.0, "water")):
+        for step in (10.0, 5.0, 1.0):
+            factor = rod(step, seconds, medium)
+            print(f"rod, {name}, step {step:g} ms: {factor:.1f} times real time")

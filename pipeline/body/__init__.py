@@ -1,0 +1,1 @@
+"""Bodies of animals: muscle activation in, positions, velocities and forces out."""

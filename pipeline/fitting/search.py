@@ -1,0 +1,177 @@
+"""BluePyOpt searches; what they ask to evaluate stands in a log, so that any run can be repeated.
+
+A search is a pure function of its seed and of the scores. Scores are appended to a log as they come; a
+search that was killed starts again from the beginning, takes what the log has, and ends with the same
+population as one that was never disturbed. No checkpoint can be cut short, and none is a pickle.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.config.fits import Search
+from pipeline.errors import Problem, ToolError
+from pipeline.fitting.pool import Tried
+from pipeline.fitting.tables import Parameter
+from pipeline.runtime import make_folder, progress
+
+log = logging.getLogger(__name__)
+EVALUATE = "init_simulator_and_evaluate_with_lists"
+"""What BluePyOpt calls for one individual."""
+Map = Callable[[Sequence[Sequence[float]]], Iterable[Tried]]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search came to.
+
+    Attributes:
+        best: Vector with the smallest sum of scores among all that were tried.
+        scores: Its scores.
+        population: Last population, float64 (individuals, parameters).
+        tried: Evaluations, those of the log included.
+    """
+
+    best: list[float]
+    scores: list[float]
+    population: np.ndarray
+    tried: int
+
+
+class ScoreLog:
+    """Evaluations on disk: one JSON line each, written as they come.
+
+    Args:
+        path: The file; a last line that was cut short is dropped.
+        key: What the scores depend on; a file with another key is refused.
+    """
+
+    def __init__(self, path: Path, key: str):
+        self.path, self.known, self.order = path, {}, []
+        make_folder(path.parent)
+        lines = path.read_bytes().splitlines(keepends=True) if path.is_file() else []
+        if lines and not lines[-1].endswith(b"\n"):
+            os.truncate(path, sum(map(len, lines[:-1])))
+            lines = lines[:-1]
+        if lines and json.loads(lines[0]).get("key") != key:
+            old = path.with_suffix(f".{int(time.time())}.jsonl")
+            path.rename(old)
+            log.warning("%s belongs to other settings; kept as %s", path, old.name)
+            lines = []
+        if not lines:
+            self._append({"key": key})
+        for line in lines[1:]:
+            entry = json.loads(line)
+            self._keep(tuple(entry["x"]), Tried(entry["scores"], entry["reason"]))
+
+    def _keep(self, vector: tuple[float, ...], tried: Tried) -> None:
+        if vector not in self.known:
+            self.order.append(vector)
+        self.known[vector] = tried
+
+    def add(self, vector: tuple[float, ...], tried: Tried) -> None:
+        """Notes one evaluation, on disk before anything goes on."""
+        self._keep(vector, tried)
+        self._append({"x": vector, "scores": tried.scores, "reason": tried.reason})
+
+    def _append(self, entry: dict) -> None:
+        with open(self.path, "a", encoding="utf-8") as handle:
+            handle.write(json.dumps(entry) + "\n")
+            handle.flush()
+            os.fsync(handle.fileno())
+
+
+def search(
+    config: Search, seed: int, space: Sequence[Parameter], objectives: int, scores: ScoreLog,
+    evaluate: Map, label: str,
+) -> Found:  # fmt: skip
+    """Runs one search to its last generation.
+
+    Args:
+        config: Algorithm and sizes.
+        seed: Of its random numbers.
+        space: Free parameters.
+        objectives: Number of scores.
+        scores: What was tried before, and where new evaluations go.
+        evaluate: Called with vectors that the log does not have.
+        label: Of the progress bar.
+
+    Returns:
+        The best individual and the last population.
+
+    Raises:
+        ToolError: If BluePyOpt is not installed.
+    """
+    total = config.offspring * config.generations
+    with progress(total=total, label=label, unit="evaluation") as bar:
+
+        def ask(function: Callable, individuals: Sequence) -> list:
+            if getattr(getattr(function, "func", function), "__name__", "") != EVALUATE:
+                return list(map(function, individuals))  # CMA maps its own bookkeeping, too
+            vectors = [tuple(float(v) for v in individual) for individual in individuals]
+            new = list(dict.fromkeys(v for v in vectors if v not in scores.known))
+            for vector, tried in zip(new, evaluate(new), strict=True):
+                scores.add(vector, tried)
+                if tried.reason:
+                    log.info("%s: %s", label, tried.reason)
+            bar.update(len(vectors))
+            best = min(sum(tried.scores) for tried in scores.known.values())
+            bar.set_postfix_str(f"best {best:.4g}")
+            return [scores.known[vector].scores for vector in vectors]
+
+        population = _optimise(config, seed, space, objectives, ask)
+    best = min(scores.order, key=lambda vector: sum(scores.known[vector].scores))
+    return Found(
+        list(best), scores.known[best].scores, np.array(population, float), len(scores.known)
+    )
+
+
+def _optimise(config: Search, seed: int, space: Sequence[Parameter], objectives: int, ask):
+    """Hands the problem to BluePyOpt; returns the last population."""
+    try:
+        import bluepyopt as bpop
+        from bluepyopt import deapext
+    except ImportError:
+        hint = "pip install 'sonatina[optimise]'"
+        raise ToolError(Problem("BluePyOpt", "not installed", hint)) from None
+    evaluator = _evaluator(bpop, space, objectives)
+    if config.algorithm == "ibea":
+        optimisation = deapext.optimisations.IBEADEAPOptimisation(
+            evaluator=evaluator, seed=seed, offspring_size=config.offspring, eta=config.eta,
+            mutpb=config.mutation, cxpb=config.crossover, map_function=ask,
+        )  # fmt: skip
+    else:
+        from bluepyopt.deapext.optimisationsCMA import DEAPOptimisationCMA
+
+        optimisation = DEAPOptimisationCMA(
+            evaluator=evaluator, seed=seed, offspring_size=config.offspring, map_function=ask,
+            centroids=None, sigma=config.sigma, selector_name=config.algorithm.removeprefix("cma_")
+            .replace("single", "single_objective").replace("multi", "multi_objective"),
+        )  # fmt: skip
+    return optimisation.run(max_ngen=config.generations)[0]
+
+
+def _evaluator(bpop, space: Sequence[Parameter], objectives: int):
+    class Evaluator(bpop.evaluators.Evaluator):
+        """Names and bounds; the evaluations themselves go through ``ask``."""
+
+        def init_simulator_and_evaluate_with_lists(self, parameters=None, target="scores"):
+            raise NotImplementedError("evaluations go through the pool")
+
+    made = Evaluator(
+        objectives=[bpop.objectives.Objective(str(i)) for i in range(objectives)],
+        params=[
+            bpop.parameters.Parameter(parameter.label, bounds=list(parameter.bounds or ()))
+            for parameter in space
+        ],
+    )
+    made.param_names = [parameter.label for parameter in space]
+    return made
