@@ -27,6 +27,7 @@ from pipeline.generalise.stage import judge_all, read_composition, run_generalis
 from pipeline.generalise.verdict import coverage_table, judge, pair_table
 from pipeline.nodes.build import run_nodes
 from pipeline.nodes.emodel_choice import Judged, judged_of
+from pipeline.nodes.populations import placed_types
 from pipeline.sonata.layout import CircuitPaths
 from pipeline.sonata.read import read_typed_nodes
 
@@ -166,6 +167,20 @@ def test_the_most_special_row_gives_the_emodel(tmp_path):
 def test_wrong_tables_of_emodels_are_refused(tmp_path, text, said):
     with pytest.raises(ConfigError, match=said):
         read_choices(write_table(tmp_path, text), tmp_path, ["layer", "mtype", "etype"])
+
+
+def test_the_columns_table_gives_every_me_type_one_emodel(tmp_path):
+    table = TABLES / "etype_emodels.csv"
+    for name in pd.read_csv(table)["emodel"]:
+        (tmp_path / f"{name}.yaml").touch()
+    resolved = load_model(MODEL, "tiny")
+    kinds = placed_types(resolved, "cells")[0]
+    choices = read_choices(table, tmp_path, list(kinds[0].labels))
+    found = {kind.name: kind for kind in me_types(kinds, "mtype", "etype", choices)}
+    assert len(found) == 207 and all(kind.emodel for kind in found.values())
+    assert found["L5_TTPC1_cADpyr232"].emodel == "cADpyr_L5TPC"
+    assert {kind.emodel for kind in found.values()} <= set(resolved.model.fits)
+    assert {kind.mtype for kind in found.values() if kind.stand_in} == {"L5_STPC", "L5_UTPC"}
 
 
 def test_rows_that_fit_equally_are_refused(tmp_path):

@@ -1,0 +1,28 @@
+"""Evaluators that misbehave, in a module that worker processes can import."""
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.generalise.evaluation import Evaluation
+
+
+@dataclass
+class Rogue:
+    """Does what the name of the morphology says: dies, hangs or answers."""
+
+    limit: float | None = 3.0
+
+    def files(self, emodel: str) -> list[Path]:
+        return []
+
+    def settings(self, emodel: str) -> object:
+        return emodel
+
+    def __call__(self, morphology: Path, emodel: str) -> Evaluation:
+        if morphology.stem == "dies":
+            os._exit(3)
+        if morphology.stem == "hangs":
+            time.sleep(60)
+        return Evaluation({"S.soma.v.x": 1.0}, 0.1, 0.2)
