@@ -11,6 +11,7 @@ include: "pipeline/rules/morphologies.smk"
 include: "pipeline/rules/circuit.smk"
 include: "pipeline/rules/stimuli.smk"
 include: "pipeline/rules/simulate.smk"
+include: "pipeline/rules/behave.smk"
 include: "pipeline/rules/report.smk"
 
 
@@ -28,7 +29,7 @@ rule mechanisms:
 
 rule circuit:
     input:
-        PATHS.circuit_config,
+        CIRCUIT,
 
 
 rule stimuli:

@@ -37,6 +37,8 @@ COMPONENTS = [PATHS.morphologies, PATHS.emodels] if WHOLE else []
 GROWN = [PATHS.morphology_table, PATHS.morphologies] if MODEL.morphologies else []
 POINT_CELLS = [PATHS.point_neurons] if has_point_cells(MODEL) else []
 DRAWN, PLACED_TABLES = drawn_shapes(MODEL), ("placement", "fit")
+# A model may have no cells: bodies and premotor neurons need no circuit.
+CIRCUIT = [PATHS.circuit_config] if MODEL.nodes else []
 YAML = ancient(RESOLVED.files)
 # Shell commands name the model by environment, so that the same stage reached by another path or
 # another Python is still the same stage.
