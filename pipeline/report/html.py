@@ -30,7 +30,18 @@ from pipeline.report.touches import touch_facts, touch_figures
 from pipeline.runtime import write_json, write_text
 from pipeline.sonata.layout import CircuitPaths
 
-STAGE_ORDER = ("compile", "cells", "nodes", "edges", "circuit", "simulate", "analyse", "report")
+STAGE_ORDER = (
+    "compile",
+    "cells",
+    "nodes",
+    "edges",
+    "circuit",
+    "simulate",
+    "behave",
+    "premotor",
+    "analyse",
+    "report",
+)
 _LINKED = (
     "metrics", "verdicts", "cells", "populations", "responses", "responses_similarity",
     "responses_rhythm",
