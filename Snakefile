@@ -12,6 +12,7 @@ include: "pipeline/rules/emodels.smk"
 include: "pipeline/rules/circuit.smk"
 include: "pipeline/rules/stimuli.smk"
 include: "pipeline/rules/simulate.smk"
+include: "pipeline/rules/behave.smk"
 include: "pipeline/rules/report.smk"
 
 
@@ -29,7 +30,7 @@ rule mechanisms:
 
 rule circuit:
     input:
-        PATHS.circuit_config,
+        CIRCUIT,
 
 
 rule targets:

@@ -65,7 +65,7 @@ class Surroundings:
         currents: dict[str, float] = {}
         for touch in self.config.touches.values():
             if touch.start <= time < touch.start + touch.duration:
-                for neuron in touch.neurons:
+                for neuron in touch.felt_by:
                     currents[neuron] = currents.get(neuron, 0.0) + touch.current
         return currents
 

@@ -120,12 +120,17 @@ class RodBody:
         try:
             velocity = solveh_banded(band, force.ravel(), lower=True, check_finite=False)
         except (LinAlgError, ValueError):
-            raise SimulationError(
-                f"the body is torn at {self.time:g} ms; take a shorter step than {h:g} ms"
-            ) from None
+            raise self._torn(h) from None
+        if not np.isfinite(velocity).all():
+            raise self._torn(h)
         self.velocity = velocity.reshape(-1, 3)
         self.q = self.q + h * self.velocity
         self.time += h
+
+    def _torn(self, h: float) -> SimulationError:
+        return SimulationError(
+            f"the body is torn at {self.time:g} ms; take a shorter step than {h:g} ms"
+        )
 
     def drag(self, q: np.ndarray | None = None) -> np.ndarray:
         """Returns float64 [rods, 3, 3] resistance of each rod to (x, y, angle) velocity."""

@@ -85,8 +85,18 @@ class Touch(Strict):
     start: Milliseconds
     duration: TimeStep
     place: Probability = Field(description="Where on the body: 0 head, 1 tail.")
-    neurons: list[Name] = Field(min_length=1, description="Neurons that feel it.")
+    neurons: list[Name] = Field(
+        default_factory=list,
+        description="Neurons that feel it; default by place: ALML, ALMR, AVM in front of the "
+        "middle, PLML, PLMR behind (Chalfie et al. 1985, J Neurosci 5:956).",
+    )
     current: Nanoamps = Field(description="Into each of them while it lasts.")
+
+    @property
+    def felt_by(self) -> list[str]:
+        """The neurons named, or the touch receptors of that half of the body."""
+        receptors = ["ALML", "ALMR", "AVM"] if self.place < 0.5 else ["PLML", "PLMR"]
+        return self.neurons or receptors
 
 
 class Sensing(Strict):

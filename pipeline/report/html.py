@@ -15,6 +15,7 @@ from pipeline.config.yaml_lines import dotted
 from pipeline.report import provenance
 from pipeline.report.activity import layer_rows, response_figures, response_rows, source_rows
 from pipeline.report.anatomy import viewer_data
+from pipeline.report.behaviour import behaviour_figures, player_data
 from pipeline.report.column import column_figures
 from pipeline.report.figures import Tables, activity_figures, circuit_figures, clamp_figures
 from pipeline.report.fits import fit_figures
@@ -39,6 +40,8 @@ STAGE_ORDER = (
     "edges",
     "circuit",
     "simulate",
+    "behave",
+    "premotor",
     "analyse",
     "report",
 )
@@ -109,6 +112,8 @@ def page_content(resolved: Resolved, paths: CircuitPaths, origin: dict[str, Any]
         "circuit_counts": _circuit_counts(tables),
         "clamps": [*clamp_figures(tables), *fit_figures(tables)],
         "activity": [*response_figures(tables), *activity_figures(tables)],
+        "behaviour": behaviour_figures(tables),
+        "player": player_data(tables),
         "responses": response_rows(tables),
         "layers": layer_rows(tables),
         "sources": source_rows(tables),

@@ -83,6 +83,7 @@ def input_hashes(resolved: Resolved) -> dict[str, str]:
     model = resolved.model
     tables = [resolved.path(file) for nodes in model.nodes.values() for file in node_files(nodes)]
     edges = [file for name in model.edges for file in stage_files(resolved, "edges", name)]
+    edges += stage_files(resolved, "premotor")
     protocols = model.cells.protocols.values() if model.cells else ()
     named = [p.reference for p in protocols if p.reference]
     named += [model.analysis.correlation.reference] if model.analysis.correlation else []
@@ -105,6 +106,7 @@ def output_hashes(resolved: Resolved, paths: CircuitPaths) -> dict[str, str]:
     files = sorted(paths.network.glob("*.h5"))
     for name in resolved.model.simulation:
         files += sorted(paths.simulation(name).glob("*.h5"))
+    files += [p for p in map(paths.behaviour, resolved.model.behaviours) if p.is_file()]
     found = {short(path, paths.root): file_hash(path) for path in files}
     shapes = sorted(paths.morphologies.glob("*"))
     if shapes:

@@ -40,6 +40,8 @@ DRAWN, PLACED_TABLES = drawn_shapes(MODEL), ("placement", "fit")
 # Jobs that share the evaluations of morphologies with e-models.
 PARTS = MODEL.generalise.parts if MODEL.generalise else 0
 JUDGED = [MODEL.generalise.nodes] if MODEL.generalise else []
+# A model may have no cells: bodies and premotor neurons need no circuit.
+CIRCUIT = [PATHS.circuit_config] if MODEL.nodes else []
 YAML = ancient(RESOLVED.files)
 # Shell commands name the model by environment, so that the same stage reached by another path or
 # another Python is still the same stage.

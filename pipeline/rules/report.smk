@@ -3,7 +3,9 @@ rule analysis:
     input:
         YAML,
         stage_files(RESOLVED, "analyse"),
-        PATHS.circuit_config,
+        CIRCUIT,
+        [PATHS.behaviour(name) for name in MODEL.behaviours],
+        [PATHS.analysis("premotor")] if MODEL.premotor else [],
         [PATHS.spikes(name) for name in MODEL.simulation],
         [
             PATHS.report(name, key)

@@ -81,6 +81,13 @@ def test_touches_reach_their_neurons_while_they_last():
     assert world.touch_currents(1100.0) == {}
 
 
+@pytest.mark.parametrize(("place", "cells"), [(0.2, "ALML ALMR AVM"), (0.9, "PLML PLMR")])
+def test_a_touch_is_felt_by_the_receptors_of_its_half(place, cells):
+    touch = {"start": 0, "duration": 1, "place": place, "current": 0.02}
+    world = Surroundings(Environment.model_validate({"touches": {"a": touch}}))
+    assert world.touch_currents(0) == dict.fromkeys(cells.split(), 0.02)
+
+
 def test_a_record_survives_the_disk_byte_for_byte(tmp_path):
     config = Behaviour.model_validate({"duration": "400 ms", "interval": "50 ms"})
     record = simulate(config)

@@ -1,0 +1,47 @@
+# Bodies in their environments, and the premotor fit: neither needs a circuit.
+for _name in MODEL.behaviours:
+
+    rule:
+        name:
+            f"behave_{_name}"
+        input:
+            YAML,
+        output:
+            PATHS.behaviour(_name),
+        log:
+            PATHS.log(f"behave_{_name}"),
+        benchmark:
+            PATHS.benchmark(f"behave_{_name}")
+        conda:
+            ENVIRONMENT
+        params:
+            part=part("behave", _name),
+            key=_name,
+        message:
+            "behave"
+        shell:
+            '"$SONATINA_PYTHON" -m pipeline behave "$SONATINA_MODEL" $SONATINA_VARIANT'
+            " --name {params.key} > {log:q} 2>&1 || {{ cat {log:q} >&2; exit 1; }}"
+
+
+if MODEL.premotor:
+
+    rule premotor:
+        input:
+            YAML,
+            stage_files(RESOLVED, "premotor"),
+        output:
+            PATHS.analysis("premotor"),
+        log:
+            PATHS.log("premotor"),
+        benchmark:
+            PATHS.benchmark("premotor")
+        conda:
+            ENVIRONMENT
+        params:
+            part=part("premotor"),
+        message:
+            "fit the premotor neurons"
+        shell:
+            '"$SONATINA_PYTHON" -m pipeline premotor "$SONATINA_MODEL" $SONATINA_VARIANT'
+            " > {log:q} 2>&1 || {{ cat {log:q} >&2; exit 1; }}"
