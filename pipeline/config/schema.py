@@ -348,6 +348,6 @@ class Model(Strict):
 
     @model_validator(mode="after")
     def _something(self) -> Model:
-        if not (self.nodes or self.behaviours or self.premotor):
-            raise ValueError("neither nodes, behaviours nor premotor: nothing to build")
+        if not (self.nodes or self.behaviours or self.premotor or self.fits or self.extract):
+            raise ValueError("no nodes, behaviours, premotor, fits or extract: nothing to build")
         return self

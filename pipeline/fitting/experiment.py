@@ -20,6 +20,8 @@ from pipeline.fitting.tables import Recording
 
 ATTACH = 0.5
 SOMA = "soma.v"
+FALLBACK_DT = 0.025
+"""ms; where NEURON's variable step ends with an error."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +79,7 @@ class Experiment:
                 h.stoprun = True
 
         netcon.record(spiked)
-        self._start()
-        h.continuerun(stop)
+        self._advance(stop)
         del clamps, netcon
         return bool(spikes)
 
@@ -103,14 +104,24 @@ class Experiment:
         }
         time = h.Vector().record(h._ref_t)
         values = {label: h.Vector().record(place) for label, place in places.items()}
-        self._start()
-        h.continuerun(stop)
+        self._advance(stop)
         del clamps
         t = np.array(time)
         return {label: Trace(t, np.array(vector)) for label, vector in values.items()}
 
-    def _start(self) -> None:
-        h, dt = self._h, self._settings.dt
+    def _advance(self, stop: float) -> None:
+        """Runs to a time; where the variable step gives up, again with a fixed one."""
+        self._start(self._settings.dt)
+        try:
+            self._h.continuerun(stop)
+        except RuntimeError:
+            if self._settings.dt is not None:
+                raise
+            self._start(FALLBACK_DT)
+            self._h.continuerun(stop)
+
+    def _start(self, dt: float | None) -> None:
+        h = self._h
         h.celsius = self._conditions.celsius if self._conditions else 34.0
         h.cvode_active(dt is None)
         if dt is None:

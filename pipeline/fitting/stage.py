@@ -191,7 +191,7 @@ def merge(resolved: Resolved, name: str, paths: CircuitPaths, library: Path | No
     results = [_read_result(paths.fit_result(name, seed)) for seed in seeds]
     best = min(results, key=lambda result: result["score"])
     task = make_task(resolved, name, paths)
-    vector = list(best["parameters"].values())
+    vector = [best["parameters"][parameter.label] for parameter in free(task.parameters)]
     if library:
         load_library(library)
     outcome = evaluate(task, vector, held_out=True, keep=True)
