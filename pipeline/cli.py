@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """Builds the parser; imports of stages happen only when a verb runs."""
-    from pipeline import commands
+    from pipeline import body_commands, commands
 
     parser = argparse.ArgumentParser(
         prog="sonatina", description="Build, simulate and judge connectome-based brain models."
@@ -101,9 +101,9 @@ def build_parser() -> argparse.ArgumentParser:
     simulate.add_argument("--ranks", type=_positive, help="MPI ranks; default from the config")
     simulate.add_argument("--mpi", help="MPI launch command; default as found")
     simulate.add_argument("--dry-run", action="store_true", help="print size and cost only")
-    behave = stage("behave", commands.behave, "behave rod")
+    behave = stage("behave", body_commands.behave, "behave rod")
     behave.add_argument("--name", help="one key under behaviours; default all")
-    stage("premotor", commands.premotor, "premotor premotor")
+    stage("premotor", body_commands.premotor, "premotor premotor")
     tune = stage("tune", commands.tune, "tune v1 small --save")
     tune.add_argument("--name", help="one key under tuning; default all")
     tune.add_argument("--save", action="store_true", help="copy the gains into the model's table")
