@@ -160,10 +160,11 @@ def _touch_row(resolved: Resolved, name: str, edges: TouchEdges, frame: pd.DataF
 
     plan = plan_touches(edges, frame, resolved.model.seed)
     (population,) = edge_populations(resolved, name)
-    return _row(
+    row = _row(
         population, "edges", edges=plan.synapses, synapses=plan.synapses,
         disk=plan.disk, memory=plan.memory, seconds=plan.seconds,
     )  # fmt: skip
+    return row | {"touches": round(plan.touches)}
 
 
 def _contact_rows(
@@ -212,6 +213,11 @@ def table_lines(planned: Mapping[str, object]) -> list[str]:
         left = [f"{cell:<{width}}" for cell, width in zip(line[:2], widths[:2], strict=True)]
         right = [f"{cell:>{width}}" for cell, width in zip(line[2:], widths[2:], strict=True)]
         lines.append("  ".join(left + right).rstrip())
+    lines += [
+        f"{row['name']}: {row['touches']:,} touches before pruning"
+        for row in rows
+        if row.get("touches")
+    ]
     lines.append(
         "Memory is the largest of all, as they are built one after another; time is for 2 cores."
     )

@@ -16,23 +16,24 @@ import pandas as pd
 from pipeline.config.touches import TouchEdges
 from pipeline.runtime import rng_for
 
-AXON, DENDRITE = 10_500.0, 8_600.0
-"""Length per cell, um: 330 m and 270 m in 31,346 cells (means of the exemplars of 2015)."""
+AXON, DENDRITE = 10_270.0, 5_810.0
+"""Length per cell, um (means over the cells of ``column full``)."""
 POINTS = 1_900.0
 """Dendritic segments per cell (measured on ``column full``)."""
-REACH = 3.1
-"""um. Spine length 2.5 um and the radii of both fibres."""
-SPREAD_ACROSS, SPREAD_ALONG = 215.0, 300.0
+REACH = 2.34
+"""um. How near two fibres come in a touch, fitted with the spreads below to the touches of ``column``
+``tiny``, ``small`` and ``full``: all three within 4 %."""
+SPREAD_ACROSS, SPREAD_ALONG = 140.0, 260.0
 """sd of the distance between axon and dendrite of two cells at one place, um: across and along the
-depth (source: assumed; with it touches of ``column`` come out 12 % low in ``small``, 12 % high in ``full``)."""
+depth."""
 TOUCHES_PER_UM = 2.9
 """Touches per um of axon where there are cells (measured on ``column``)."""
 SAMPLE = 300
-TOUCHES_PER_SECOND = 1.0e6
+TOUCHES_PER_SECOND = 1.3e6
 """Detection and pruning on two cores (measured on ``column``)."""
-EDGES_PER_SECOND = 3.0e5
+EDGES_PER_SECOND = 1.2e6
 _BASE_MEMORY = 600 * 2**20
-_SEGMENT_BYTES, _EDGE_BYTES = 36.0 * 1.6, 173.0
+_SEGMENT_BYTES, _EDGE_BYTES = 36.0, 160.0
 
 
 @dataclass(frozen=True)
