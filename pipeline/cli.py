@@ -135,6 +135,7 @@ def _verbs_on_emodels(stage) -> None:
     generalise.add_argument("--part", type=_part, metavar="I/N", help="only evaluate one part")
     generalise.add_argument("--workers", type=_positive, default=2, help="processes")
     generalise.add_argument("--cache", type=Path, help="folder of kept evaluations")
+    generalise.add_argument("--save", action="store_true", help="write generalise.known, too")
 
 
 def _verbs_on_files(verb) -> None:

@@ -72,6 +72,8 @@ def check_references(model: Model, folder: Path, document: Document) -> list[Pro
     _check_extract(check)
     _check_generalise(check)
     _check_analysis(check)
+    for index, name in enumerate(check.model.report.fits):
+        check.one_of(("report", "fits", index), name, list(check.model.fits), "fit")
     return check.problems
 
 

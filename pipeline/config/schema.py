@@ -294,6 +294,9 @@ class Report(Strict):
     colours: Literal["viridis", "magma", "cividis"] = "viridis"
     traces: int = Field(12, ge=1, le=200, description="Voltage traces shown.")
     dpi: int = Field(110, ge=50, le=400)
+    fits: list[Name] = Field(
+        default=[], description="Fits that are run for the report; it shows what came of them."
+    )
 
 
 class Model(Strict):

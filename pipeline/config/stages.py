@@ -65,6 +65,7 @@ def stage_slice(resolved: Resolved, stage: str, name: str = "") -> dict[str, Any
             name: {key: nodes[key] for key in _COUNTED} | {"by": nodes["morphologies"]["by"]}
             for name, nodes in drawn.items()
         }
+        slices["morphologies"]["fitted"] = fitted_types(resolved.model)
     if any(isinstance(nodes, PlacedNodes) for nodes in resolved.model.nodes.values()):
         slices["nodes"]["seed"] = tree["seed"]
     rules = slices["edges"]["edges"]
@@ -146,7 +147,8 @@ def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
         return [resolved.path(edges.connectome_folder) / f"{edges.connectome}.csv"]
     if stage == "optimise":
         fit = model.fits[name]
-        files = (fit.bounds, fit.protocols, fit.targets, fit.recordings, fit.morphology)
+        files = [fit.bounds, fit.protocols, fit.targets, fit.recordings, fit.morphology]
+        files += fit.search.start
         return [resolved.path(file) for file in files if file]
     if stage == "generalise" and model.generalise:
         return _generalise_files(resolved)
@@ -179,6 +181,8 @@ def _generalise_slice(tree: dict[str, Any]) -> dict[str, Any]:
     config = tree["generalise"]
     nodes = tree["nodes"].get(config["nodes"]) if config else None
     keys = ("table", "types", "labels", "name_column", "layers", "regions")
+    if config and config["types"] == "placed":
+        keys += tuple(key for key in _COUNTED if key not in keys)
     own = {key: nodes[key] for key in keys if key in nodes} if nodes else None
     # How many jobs share the work does not change the result.
     free = {key: value for key, value in config.items() if key != "parts"} if config else None
@@ -193,7 +197,8 @@ def _generalise_files(resolved: Resolved) -> list[Path]:
     for fit in resolved.model.fits.values():
         tables += [fit.protocols, fit.targets, *filter(None, [fit.recordings])]
     emodels = sorted(resolved.path(config.emodels).glob("*.yaml"))
-    return [*(resolved.path(table) for table in tables), *emodels]
+    known = [config.known] if config.known and resolved.path(config.known).is_file() else []
+    return [*(resolved.path(table) for table in [*tables, *known]), *emodels]
 
 
 def _recordings(resolved: Resolved, name: str) -> list[Path]:
@@ -241,6 +246,12 @@ def has_cell_models(model: Model, kind: str) -> bool:
 def drawn_shapes(model: Model) -> list[str]:
     """Returns the populations whose cells draw what the stage ``morphologies`` has made."""
     return [name for name, n in model.nodes.items() if getattr(n, "morphologies", None)]
+
+
+def fitted_types(model: Model) -> list[str]:
+    """Returns the m-types of the cells of ``report.fits``, sorted."""
+    fits = (model.fits[name] for name in model.report.fits)
+    return sorted({fit.m_type for fit in fits if fit.m_type})
 
 
 _COUNTED = ("table", "types", "labels", "layers", "regions", "scale", "slab", "balance", "at_least")

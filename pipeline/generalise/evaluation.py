@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from pipeline.errors import Problem, ToolError
+from pipeline.errors import CircuitError, Problem, ToolError
 from pipeline.generalise.pairs import Pair
 from pipeline.runtime import file_hash, progress, value_hash, write_json
 from pipeline.worker import end_with_parent
@@ -85,10 +85,13 @@ class Store:
 
     Args:
         folder: Shared by all models and variants.
+        known: A file of evaluations that a model ships, as ``write_known`` makes it; what the folder
+            lacks is looked up there.
     """
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, known: Path | None = None):
         self.folder = Path(folder)
+        self._known = read_known(known) if known and known.is_file() else {}
 
     def _path(self, key: str) -> Path:
         return self.folder / key[:2] / f"{key}.json"
@@ -101,7 +104,7 @@ class Store:
             currents = (_number(data[n]) for n in ("holding_current", "threshold_current"))
             return Evaluation(scores, *currents, str(data["reason"]))
         except FileNotFoundError:
-            return None
+            return self._known.get(key)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             log.warning("%s is damaged (%s) and is made anew", self._path(key), error)
             return None
@@ -115,6 +118,49 @@ class Store:
             "reason": found.reason,
         }
         write_json(self._path(key), data)
+
+
+def write_known(path: Path, evaluations: dict[str, Evaluation]) -> None:
+    """Writes evaluations by key into one file that a model can ship, what it held before included.
+
+    Failed ones, which the next run tries again, are left out. Features are named once per set.
+    """
+    kept = (read_known(path) if path.is_file() else {}) | {
+        key: found for key, found in evaluations.items() if found.scores
+    }
+    features: dict[str, int] = {}
+    rows = {}
+    for key, found in sorted(kept.items()):
+        names = " ".join(found.scores)
+        rows[key] = [
+            features.setdefault(names, len(features)), _plain(found.holding_current),
+            _plain(found.threshold_current), found.reason,
+            [_plain(value) for value in found.scores.values()],
+        ]  # fmt: skip
+    write_json(path, {"version": VERSION, "features": list(features), "evaluations": rows})
+
+
+def read_known(path: Path) -> dict[str, Evaluation]:
+    """Reads what ``write_known`` wrote.
+
+    Raises:
+        CircuitError: If the file is not of its form.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if data["version"] != VERSION:
+            return {}
+        names = [text.split() for text in data["features"]]
+        return {
+            key: Evaluation(
+                dict(zip(names[which], map(_number, scores), strict=True)),
+                _number(holding), _number(threshold), str(reason),
+            )
+            for key, (which, holding, threshold, reason, scores) in data["evaluations"].items()
+        }  # fmt: skip
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        hint = "remove it, or write it anew with 'sonatina generalise MODEL --save'"
+        raise CircuitError(Problem(str(path), f"no file of evaluations: {error}", hint)) from None
 
 
 def _number(value: float | None) -> float:
