@@ -142,7 +142,9 @@ def _imprecise(glif: Glif, synapse: str, name: str, dt: float) -> list[Problem]:
         hint = "set spike_times: grid; between spikes conductances have no closed form"
         problems.append(Problem(name, "conductance synapses cannot have precise spikes", hint))
     if glif.t_ref * SPIKES_PER_STEP < dt:
-        message = f"t_ref {glif.t_ref:g} ms allows more than {SPIKES_PER_STEP} spikes in a time step"
+        message = (
+            f"t_ref {glif.t_ref:g} ms allows more than {SPIKES_PER_STEP} spikes in a time step"
+        )
         problems.append(Problem(name, message, f"dt is {dt:g} ms; lower it"))
     return problems
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
@@ -140,6 +141,33 @@ def details(job, sets, cache):
         "lost": cell.point.lost,
         "apart": float(np.abs(np.array(section)[1:] - np.array(own)[:-1]).max()),
         "range": float(np.ptp(own)),
+    }
+
+
+def refusals(job, sets, cache):
+    """Returns what is said of cells that cannot have precise spikes."""
+    mechanisms.load(mechanisms.compile_sets(sets, cache, coreneuron=True))
+    from pipeline.cells.glif_neuron import GlifCell
+    from pipeline.errors import ConfigError, SimulationError
+
+    glif, synapse, ports = _cell(job)
+
+    def said(error, make):
+        try:
+            make()
+        except error as found:
+            return str(found)
+        return ""
+
+    cond = [Port(5.0, E_rev=0.0)]
+    short = replace(glif, t_ref=0.01)
+    made = GlifCell(glif, synapse, ports, precise=job["dt"])
+    return {
+        "cond": said(ConfigError, lambda: GlifCell(glif, "cond", cond, precise=job["dt"])),
+        "short": said(ConfigError, lambda: GlifCell(short, synapse, ports, precise=job["dt"])),
+        "delay": said(
+            SimulationError, lambda: made.connect(made, weight=0.1, delay=job["dt"], port=1)
+        ),
     }
 
 
