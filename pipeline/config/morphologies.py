@@ -41,6 +41,13 @@ class GrownMorphologies(_Exemplars):
     tries: int = Field(
         2, ge=1, le=100, description="Attempts per axon and apical dendrite; the best one stays."
     )
+    redraws: int = Field(
+        6,
+        ge=0,
+        le=100,
+        description="How often at most an axon is grown anew that misses the layers or the width its "
+        "row asks for; each is a finding.",
+    )
 
 
 class LibraryMorphologies(_Exemplars):
