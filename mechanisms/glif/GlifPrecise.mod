@@ -24,6 +24,8 @@ Up to NFIRE spikes per step; a cell with a shorter t_ref is refused where cells 
 
 Source: Teeter et al. 2018, Nat Commun 9:709, doi 10.1038/s41467-017-02717-4.
 Units:  ms, mV, nA, uS, nF. Fixed time steps only. Defaults are no published cell.
+No two routines have locals of one name: CoreNEURON's compiler writes routines into their callers, where
+such names hide each other.
 Written from the equations; SPDX-License-Identifier: Apache-2.0
 ENDCOMMENT
 
@@ -248,20 +250,20 @@ FUNCTION crossing(most (ms)) (ms) {
 
 : Where V - threshold is largest within the coming `most` ms, if it rises first and then falls.
 FUNCTION summit(most (ms)) (ms) {
-    LOCAL low, high, middle
-    low = 0
-    high = most
+    LOCAL left, right, centre
+    left = 0
+    right = most
     FROM n = 1 TO 24 {
-        middle = (low + high) / 2
-        look(middle)
-        ahead(middle)
+        centre = (left + right) / 2
+        look(centre)
+        ahead(centre)
         IF (slope > 0) {
-            low = middle
+            left = centre
         } ELSE {
-            high = middle
+            right = centre
         }
     }
-    summit = high
+    summit = right
 }
 
 : Rate of V - threshold now.
@@ -289,22 +291,22 @@ PROCEDURE rates() {
 
 : Rate of V - threshold `later` ms from now, for which look(later) has made the coefficients.
 PROCEDURE ahead(later (ms)) {
-    LOCAL total
-    total = drive - g * reached
+    LOCAL drift
+    drift = drive - g * reached
     FROM a = 0 TO NASC - 1 {
         IF (level > 2 && a < n_asc) {
-            total = total + asc[a] * asc_fade[a]
+            drift = drift + asc[a] * asc_fade[a]
         }
     }
     FROM k = 0 TO NPORT - 1 {
         IF (k < n_port) {
-            total = total + (current[k] + later * rise[k]) * fade[k]
+            drift = drift + (current[k] + later * rise[k]) * fade[k]
             IF (amp_slow[k] != 0) {
-                total = total + (current_slow[k] + later * rise_slow[k]) * fade_slow[k]
+                drift = drift + (current_slow[k] + later * rise_slow[k]) * fade_slow[k]
             }
         }
     }
-    slope = total / C
+    slope = drift / C
     IF (level == 2 || level > 3) {
         slope = slope + th_spike_decay * th_spike * th_spike_fade
     }
@@ -335,23 +337,23 @@ PROCEDURE look(later (ms)) {
 
 : Th_v `span` ms from now.
 FUNCTION voltage_part() (mV) {
-    LOCAL total
-    total = 0
+    LOCAL sum
+    sum = 0
     IF (level == 5) {
-        total = th_voltage * th_voltage_fade + th_u * u + th_drive * drive
+        sum = th_voltage * th_voltage_fade + th_u * u + th_drive * drive
         FROM a = 0 TO NASC - 1 {
             IF (a < n_asc) {
-                total = total + th_asc[a] * asc[a]
+                sum = sum + th_asc[a] * asc[a]
             }
         }
         FROM k = 0 TO NPORT - 1 {
             IF (k < n_port) {
-                total = total + th_rise[k] * rise[k] + th_current[k] * current[k]
-                total = total + th_rise_slow[k] * rise_slow[k] + th_current_slow[k] * current_slow[k]
+                sum = sum + th_rise[k] * rise[k] + th_current[k] * current[k]
+                sum = sum + th_rise_slow[k] * rise_slow[k] + th_current_slow[k] * current_slow[k]
             }
         }
     }
-    voltage_part = total
+    voltage_part = sum
 }
 
 : Goes on by `piece` ms.
@@ -458,27 +460,27 @@ PROCEDURE coefficients(piece (ms)) {
 
 : Adds a node of the integral a_v int_0^piece exp(-b_v (piece - x)) (V(x) - E_L) dx.
 PROCEDURE quadrature(piece (ms), place, share) {
-    LOCAL x, w, l
-    x = place * piece
-    w = share * piece * th_voltage_index * exp(-th_voltage_decay * (piece - x))
-    l = exp(-g * x / C)
-    th_u = th_u + w * l
-    th_drive = th_drive + w * (1 - l) / g
+    LOCAL at, weight_here, leak_here
+    at = place * piece
+    weight_here = share * piece * th_voltage_index * exp(-th_voltage_decay * (piece - at))
+    leak_here = exp(-g * at / C)
+    th_u = th_u + weight_here * leak_here
+    th_drive = th_drive + weight_here * (1 - leak_here) / g
     FROM a = 0 TO NASC - 1 {
         IF (a < n_asc) {
-            propagate(x, 1 / asc_decay[a])
-            th_asc[a] = th_asc[a] + w * near
+            propagate(at, 1 / asc_decay[a])
+            th_asc[a] = th_asc[a] + weight_here * near
         }
     }
     FROM k = 0 TO NPORT - 1 {
         IF (k < n_port) {
-            propagate(x, tau[k])
-            th_current[k] = th_current[k] + w * near
-            th_rise[k] = th_rise[k] + w * far
+            propagate(at, tau[k])
+            th_current[k] = th_current[k] + weight_here * near
+            th_rise[k] = th_rise[k] + weight_here * far
             IF (amp_slow[k] != 0) {
-                propagate(x, tau_slow[k])
-                th_current_slow[k] = th_current_slow[k] + w * near
-                th_rise_slow[k] = th_rise_slow[k] + w * far
+                propagate(at, tau_slow[k])
+                th_current_slow[k] = th_current_slow[k] + weight_here * near
+                th_rise_slow[k] = th_rise_slow[k] + weight_here * far
             }
         }
     }
@@ -487,7 +489,7 @@ PROCEDURE quadrature(piece (ms), place, share) {
 : near = 1/C exp(-g s/C) int_0^s exp(x y/s) dy and far = the same with y in the integrand, where
 : x = s (g/C - 1/time); s may be negative. Both forms lose digits near x = 0; a series stands in there.
 PROCEDURE propagate(s (ms), time (ms)) {
-    LOCAL x, first, second, l
+    LOCAL x, first, second, leaked
     x = s * (g / C - 1 / time)
     IF (fabs(x) < 0.1) {
         first = 1 + x / 2 * (1 + x / 3 * (1 + x / 4 * (1 + x / 5 * (1 + x / 6 * (1 + x / 7 * (1 + x / 8 * (1 + x / 9)))))))
@@ -496,9 +498,9 @@ PROCEDURE propagate(s (ms), time (ms)) {
         first = (exp(x) - 1) / x
         second = (exp(x) - first) / x
     }
-    l = exp(-g * s / C)
-    near = l * s * first / C
-    far = l * s * s * second / C
+    leaked = exp(-g * s / C)
+    near = leaked * s * first / C
+    far = leaked * s * s * second / C
 }
 
 : What came since the last step.

@@ -42,7 +42,7 @@ class GrownMorphologies(_Exemplars):
         2, ge=1, le=100, description="Attempts per axon and apical dendrite; the best one stays."
     )
     redraws: int = Field(
-        6,
+        3,
         ge=0,
         le=100,
         description="How often at most an axon is grown anew that misses the layers or the width its "

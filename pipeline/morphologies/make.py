@@ -91,7 +91,6 @@ def make(task: Task) -> Made:
     shape, findings = _with_axon(task, dendrites, 0)
     if task.redraws and task.depth is not None:
         shape, findings = _redrawn(task, dendrites, shape, findings)
-    shape = simplify(canonical(shape), task.simplify)
     who = {"m_type": row.m_type, "name": task.name}
     measured = [who | part for part in measure.measure(shape)]
     known = measure.in_layers(shape, task.layers, task.depth) if task.depth is not None else []
@@ -100,14 +99,15 @@ def make(task: Task) -> Made:
 
 
 def _with_axon(task: Task, dendrites: Shape, attempt: int) -> tuple[Shape, list[Finding]]:
-    """Joins the axon of one attempt to the dendrites and fits both to the layers."""
+    """Joins the axon of one attempt to the dendrites, fits, orders and simplifies them."""
     row = task.exemplar
     shape = join(dendrites, _part(task, task.axon, (AXON,), attempt))
-    if task.depth is None or not _is_fitted(task):
-        return shape, []
-    draws = rng_for(task.seed, f"morphologies/thin/{row.m_type}", task.index)
-    uniforms = draws.random(len(shape.sections))
-    return fit(shape, row, task.layers, task.depth, uniforms)
+    findings: list[Finding] = []
+    if task.depth is not None and _is_fitted(task):
+        draws = rng_for(task.seed, f"morphologies/thin/{row.m_type}", task.index)
+        uniforms = draws.random(len(shape.sections))
+        shape, findings = fit(shape, row, task.layers, task.depth, uniforms)
+    return simplify(canonical(shape), task.simplify), findings
 
 
 def _redrawn(

