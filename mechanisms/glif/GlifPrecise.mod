@@ -24,8 +24,8 @@ Up to NFIRE spikes per step; a cell with a shorter t_ref is refused where cells 
 
 Source: Teeter et al. 2018, Nat Commun 9:709, doi 10.1038/s41467-017-02717-4.
 Units:  ms, mV, nA, uS, nF. Fixed time steps only. Defaults are no published cell.
-No two routines have locals of one name: CoreNEURON's compiler writes routines into their callers, where
-such names hide each other.
+No two routines have locals or arguments of one name: CoreNEURON's compiler writes routines into their
+callers, where such names hide each other.
 Written from the equations; SPDX-License-Identifier: Apache-2.0
 ENDCOMMENT
 
@@ -249,10 +249,10 @@ FUNCTION crossing(most (ms)) (ms) {
 }
 
 : Where V - threshold is largest within the coming `most` ms, if it rises first and then falls.
-FUNCTION summit(most (ms)) (ms) {
+FUNCTION summit(upto (ms)) (ms) {
     LOCAL left, right, centre
     left = 0
-    right = most
+    right = upto
     FROM n = 1 TO 24 {
         centre = (left + right) / 2
         look(centre)
@@ -290,7 +290,7 @@ PROCEDURE rates() {
 }
 
 : Rate of V - threshold `later` ms from now, for which look(later) has made the coefficients.
-PROCEDURE ahead(later (ms)) {
+PROCEDURE ahead(when (ms)) {
     LOCAL drift
     drift = drive - g * reached
     FROM a = 0 TO NASC - 1 {
@@ -300,9 +300,9 @@ PROCEDURE ahead(later (ms)) {
     }
     FROM k = 0 TO NPORT - 1 {
         IF (k < n_port) {
-            drift = drift + (current[k] + later * rise[k]) * fade[k]
+            drift = drift + (current[k] + when * rise[k]) * fade[k]
             IF (amp_slow[k] != 0) {
-                drift = drift + (current_slow[k] + later * rise_slow[k]) * fade_slow[k]
+                drift = drift + (current_slow[k] + when * rise_slow[k]) * fade_slow[k]
             }
         }
     }
@@ -357,8 +357,8 @@ FUNCTION voltage_part() (mV) {
 }
 
 : Goes on by `piece` ms.
-PROCEDURE move(piece (ms)) {
-    look(piece)
+PROCEDURE move(stretch (ms)) {
+    look(stretch)
     th_voltage = voltage_part()
     th_spike = th_spike * th_spike_fade
     u = reached
@@ -368,7 +368,7 @@ PROCEDURE move(piece (ms)) {
         }
     }
     fade_ports()
-    since = since + piece
+    since = since + stretch
 }
 
 : Synaptic currents `span` ms later.
@@ -404,43 +404,43 @@ PROCEDURE spike() {
 }
 
 : Coefficients of a piece, made again where it differs from the last one.
-PROCEDURE fit(piece (ms)) {
-    IF (piece != span) {
-        coefficients(piece)
+PROCEDURE fit(asked (ms)) {
+    IF (asked != span) {
+        coefficients(asked)
     }
 }
 
-PROCEDURE coefficients(piece (ms)) {
-    span = piece
-    leak = exp(-g * piece / C)
+PROCEDURE coefficients(length (ms)) {
+    span = length
+    leak = exp(-g * length / C)
     gain = (1 - leak) / g
     th_spike_fade = 0
     IF (level == 2 || level > 3) {
-        th_spike_fade = exp(-th_spike_decay * piece)
+        th_spike_fade = exp(-th_spike_decay * length)
     }
     FROM a = 0 TO NASC - 1 {
         IF (a < n_asc) {
-            asc_fade[a] = exp(-asc_decay[a] * piece)
-            propagate(piece, 1 / asc_decay[a])
+            asc_fade[a] = exp(-asc_decay[a] * length)
+            propagate(length, 1 / asc_decay[a])
             asc_near[a] = near
         }
     }
     FROM k = 0 TO NPORT - 1 {
         IF (k < n_port) {
-            fade[k] = exp(-piece / tau[k])
-            propagate(piece, tau[k])
+            fade[k] = exp(-length / tau[k])
+            propagate(length, tau[k])
             from_current[k] = near
             from_rise[k] = far
             IF (amp_slow[k] != 0) {
-                fade_slow[k] = exp(-piece / tau_slow[k])
-                propagate(piece, tau_slow[k])
+                fade_slow[k] = exp(-length / tau_slow[k])
+                propagate(length, tau_slow[k])
                 from_current_slow[k] = near
                 from_rise_slow[k] = far
             }
         }
     }
     IF (level == 5) {
-        th_voltage_fade = exp(-th_voltage_decay * piece)
+        th_voltage_fade = exp(-th_voltage_decay * length)
         th_u = 0
         th_drive = 0
         FROM a = 0 TO NASC - 1 {
@@ -452,17 +452,17 @@ PROCEDURE coefficients(piece (ms)) {
             th_rise_slow[k] = 0
             th_current_slow[k] = 0
         }
-        quadrature(piece, 0.5 - sqrt(0.15), 5 / 18)
-        quadrature(piece, 0.5, 8 / 18)
-        quadrature(piece, 0.5 + sqrt(0.15), 5 / 18)
+        quadrature(length, 0.5 - sqrt(0.15), 5 / 18)
+        quadrature(length, 0.5, 8 / 18)
+        quadrature(length, 0.5 + sqrt(0.15), 5 / 18)
     }
 }
 
 : Adds a node of the integral a_v int_0^piece exp(-b_v (piece - x)) (V(x) - E_L) dx.
-PROCEDURE quadrature(piece (ms), place, share) {
+PROCEDURE quadrature(whole (ms), place, share) {
     LOCAL at, weight_here, leak_here
-    at = place * piece
-    weight_here = share * piece * th_voltage_index * exp(-th_voltage_decay * (piece - at))
+    at = place * whole
+    weight_here = share * whole * th_voltage_index * exp(-th_voltage_decay * (whole - at))
     leak_here = exp(-g * at / C)
     th_u = th_u + weight_here * leak_here
     th_drive = th_drive + weight_here * (1 - leak_here) / g
@@ -523,26 +523,26 @@ PROCEDURE receive() {
 
 : An alpha current of slope `begin` that began `ago` ms before the step's start (after it if negative).
 : Sets near, far to its current and slope there, and adds what the membrane gained.
-PROCEDURE carry(begin (nA/ms), ago (ms), time (ms)) {
+PROCEDURE carry(begin (nA/ms), ago (ms), constant (ms)) {
     LOCAL from, slope_then, current_then, gained
     IF (wait <= 0) {
         from = ago
         IF (from > since) {
             from = since
         }
-        slope_then = begin * exp(-(ago - from) / time)
+        slope_then = begin * exp(-(ago - from) / constant)
         current_then = slope_then * (ago - from)
-        propagate(from, time)
+        propagate(from, constant)
         gained = near * current_then + far * slope_then
         add_u = add_u + binary(gained)
     }
-    far = begin * exp(-ago / time)
+    far = begin * exp(-ago / constant)
     near = far * ago
 }
 
-: Multiple of 2^-48 next to x: sums are the same in any order.
-FUNCTION binary(x) {
-    binary = floor(x * 281474976710656 + 0.5) / 281474976710656
+: Multiple of 2^-48 next to a number: sums are the same in any order. (As an integer CoreNEURON reads 2^48 as 0.)
+FUNCTION binary(exact) {
+    binary = floor(exact * 2.81474976710656e14 + 0.5) / 2.81474976710656e14
 }
 
 NET_RECEIVE (weight, port) {
