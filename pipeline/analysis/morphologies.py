@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.analysis.structure import Metric
-from pipeline.morphologies.measure import REACHED
+from pipeline.config.morphologies import REACHED
 from pipeline.sonata.layout import CircuitPaths
 
 

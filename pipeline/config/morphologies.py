@@ -9,6 +9,9 @@ from pydantic import Field
 from pipeline.config.quantity import Distance, Microns, Name, RelativeFile, Strict, Text
 
 LICENCE_TAGS = ("open", "copyleft", "nc", "unclear")
+REACHED = 100.0
+"""um. So much axon or apical dendrite in a layer counts as reaching it (source: assumed; less is a
+single branch that passes the border)."""
 
 
 class _Exemplars(Strict):

@@ -24,9 +24,6 @@ COLUMNS = (
     "sholl",
 )
 LAYER_COLUMNS = ("kind", "layer", "length")
-REACHED = 100.0
-"""um. So much axon or apical dendrite in a layer counts as reaching it (source: assumed; less is a
-single branch that passes the border)."""
 
 
 def measure(shape: Shape) -> list[dict[str, object]]:

@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipeline.cells.morphology import AXON
+from pipeline.config.morphologies import REACHED
 from pipeline.morphologies.exemplars import Exemplar, reach
-from pipeline.morphologies.measure import REACHED, across, in_layers
+from pipeline.morphologies.measure import across, in_layers
 from pipeline.morphologies.shape import Shape
 
 WIDER = 1.25
