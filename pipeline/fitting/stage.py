@@ -13,12 +13,13 @@ import pandas as pd
 import yaml
 
 from pipeline.cells.morphology import read_morphology
+from pipeline.config.emodel import read_emodel
 from pipeline.config.fits import Fit
 from pipeline.config.load import Resolved
 from pipeline.errors import CircuitError, ConfigError, Problem
 from pipeline.fitting.evaluate import Outcome, Task
 from pipeline.fitting.experiment import place_of
-from pipeline.fitting.parameters import emodel_of, free
+from pipeline.fitting.parameters import emodel_of, free, vector_of
 from pipeline.fitting.pool import Pool
 from pipeline.fitting.search import Found, ScoreLog, search
 from pipeline.fitting.tables import (
@@ -124,6 +125,9 @@ def run_search(
     task = make_task(resolved, name, paths)
     fit = resolved.model.fits[name]
     space = free(task.parameters)
+    starts = [
+        vector_of(task.parameters, read_emodel(resolved.path(path))[0]) for path in fit.search.start
+    ]
     objectives = [target.label for target in task.targets if not target.held_out]
     key = task_key(task, library)
     with tempfile.TemporaryDirectory(prefix="sonatina-fit-") as folder:
@@ -138,8 +142,9 @@ def run_search(
             if generations:
                 config = config.model_copy(update={"generations": generations})
             found = search(
-                config, seed, space, len(objectives), scores, pool.map, f"{name} seed {seed}"
-            )
+                config, seed, space, len(objectives), scores, pool.map, f"{name} seed {seed}",
+                starts,
+            )  # fmt: skip
     write_json(paths.fit_result(name, seed), _result(found, space, objectives, key, seed))
     return paths.fit_result(name, seed)
 
