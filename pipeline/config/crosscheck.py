@@ -387,7 +387,7 @@ def _check_responses(check: _Check) -> None:
     responses, path = check.model.analysis.responses, ("analysis", "responses")
     if responses is None:
         return
-    for key in ("recorded", "published_model", "units"):
+    for key in ("recorded", "published_model", "units", "seeds"):
         if file := getattr(responses, key):
             check.file((*path, key), file)
     check.one_of((*path, "nodes"), responses.nodes, check.node_sets, "node population or set")

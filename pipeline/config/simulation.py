@@ -146,6 +146,11 @@ class Simulation(Strict):
     release: Literal["stochastic", "mean"] = Field(
         "stochastic", description="mean: synapses with release deliver its expectation."
     )
+    spike_times: Literal["grid", "precise"] = Field(
+        "grid",
+        description="Of GLIF cells. grid: at the ends of time steps, as NEST has them. precise: where "
+        "the voltage meets the threshold; bionet with synaptic currents only.",
+    )
     inputs: dict[Name, Input] = Field(default_factory=dict)
     rate_limit: Hertz | None = Field(
         None, description="A mean rate of all cells above it ends the run as runaway."

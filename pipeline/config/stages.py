@@ -169,6 +169,7 @@ def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
         named = [model.reference, correlation.reference if correlation else None]
         if responses := model.analysis.responses:
             named += [responses.recorded, responses.published_model, responses.units]
+            named += [responses.seeds]
         named.append(getattr(model.morphologies, "real", None))
         if model.analysis.touches:
             named += [model.analysis.touches.pathways, model.analysis.touches.recorded]

@@ -38,7 +38,17 @@ log = logging.getLogger(__name__)
 
 def check(plan: Plan) -> list[Problem]:
     """Names what this engine cannot express, before anything starts."""
-    return check_inputs(plan)
+    return check_inputs(plan) + (_check_precise(plan) if plan.precise else [])
+
+
+def _check_precise(plan: Plan) -> list[Problem]:
+    types = plan.paths.node_types(population_of_cells(plan))
+    points = _point_templates(plan)
+    if points and "nest:glif_cond" not in points:
+        return []
+    message = "GLIF cells with conductance synapses" if points else "a circuit without GLIF cells"
+    hint = "precise spikes need synapse: psc or psc_double_alpha; else set spike_times: grid"
+    return [Problem(str(types), f"spike_times: precise for {message}", hint)]
 
 
 def run(plan: Plan) -> dict[str, float]:
@@ -106,7 +116,8 @@ def _build(plan: Plan):
         return shelf.build(node.population_name, int(node.node_id), morphology, parameters)
 
     def load_point(node, template, parameters):
-        points.append(build_point(template, parameters, f"{node.population_name}_{node.node_id}"))
+        name = f"{node.population_name}_{node.node_id}"
+        points.append(build_point(template, parameters, name, plan.dt if plan.precise else None))
         return points[-1].point
 
     points: list[Any] = []
@@ -154,9 +165,13 @@ class _Wired:
 
 def _has_points(plan: Plan) -> bool:
     """Whether the cells include point cells, whose edges are ours to make."""
+    return bool(_point_templates(plan))
+
+
+def _point_templates(plan: Plan) -> set[str]:
     types = read_types(plan.paths.node_types(population_of_cells(plan)))
     templates = types.get("model_template", pd.Series(dtype=object)).dropna().astype(str)
-    return bool(templates.str.startswith("nest:").any())
+    return set(templates[templates.str.startswith("nest:")])
 
 
 def _bmtk_config(plan: Plan, config: dict, ours: list[str]) -> dict[str, Any]:

@@ -206,10 +206,15 @@ def _stop_on_nonfinite(cells: dict[int, Any], time: float) -> None:
 def gather_spikes(pc: Any, plan: Plan, cells: dict[int, Any], spikes: tuple[Any, Any]) -> None:
     """Writes the spikes of all ranks; rank 0 writes."""
     times = np.array(spikes[0])
+    if plan.precise:  # spikes of point cells leave one step later than they happened
+        times = times - plan.dt * np.array(
+            [is_point(cells[int(gid)].hobj) for gid in spikes[1]], bool
+        )
     nodes = np.array([cells[int(gid)].node_id for gid in spikes[1]], np.int64)
     parts = pc.py_gather((times, nodes), 0)
     if pc.id() == 0:
         times = np.concatenate([part[0] for part in parts])
-        times = np.round(times / plan.dt) * plan.dt  # NEURON's t gathers rounding
+        grid = 1e-9 if plan.precise else plan.dt
+        times = np.round(times / grid) * grid  # NEURON's t gathers rounding
         nodes = np.concatenate([part[1] for part in parts])
         write_spikes(plan.paths.spikes(plan.name), population_of_cells(plan), nodes, times)

@@ -57,6 +57,11 @@ class Plan:
         return bool(self.config["run"].get("coreneuron"))
 
     @property
+    def precise(self) -> bool:
+        """Whether spikes of GLIF cells lie off the grid."""
+        return self.config["run"].get("spike_times") == "precise"
+
+    @property
     def folder(self) -> Path:
         """Folder of the run's files."""
         return self.paths.simulation(self.name)
@@ -127,7 +132,8 @@ def write_plan(resolved: Resolved, name: str, paths: CircuitPaths) -> Path:
             "n_thread": simulation.threads,
             "rate_limit": simulation.rate_limit,
         }
-        | ({"coreneuron": True} if simulation.coreneuron else {}),
+        | ({"coreneuron": True} if simulation.coreneuron else {})
+        | ({"spike_times": "precise"} if simulation.spike_times == "precise" else {}),
         "conditions": _conditions(simulation),
         "inputs": inputs,
         "gains": read_gains(resolved, simulation),
