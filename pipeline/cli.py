@@ -6,9 +6,10 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
-from pipeline.errors import PipelineError
-from pipeline.runtime import pin_kernels, pin_threads, setup_logging
+from pipeline.errors import DiskError, PipelineError
+from pipeline.runtime import full_disk, pin_kernels, pin_threads, setup_logging
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -24,6 +25,8 @@ def main(arguments: list[str] | None = None) -> int:
         for problem in error.problems:
             label = "warning" if problem.level == "warning" else "error"
             print(f"{label}: {problem}", file=sys.stderr)
+        if isinstance(error, DiskError):
+            _leave(error.exit_code)
         return error.exit_code
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
@@ -32,10 +35,20 @@ def main(arguments: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
+        if problem := full_disk(error):
+            print(f"error: {problem}", file=sys.stderr)
+            _leave(2)
         where = error.filename or error.filename2 or "a file"
         advice = "check that it exists and may be read or written"
         print(f"error: {where}: {error.strerror or error} ({advice})", file=sys.stderr)
         return 2
+
+
+def _leave(code: int) -> NoReturn:
+    """Ends the process at once: HDF5 crashes when it ends with data that it could not write."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -66,7 +66,8 @@ def run_simulation(
         engine.module.prepare(plan)
     job = {"root": str(paths.root.resolve()), "simulation": name, "library": str(library or "")}
     try:
-        figures = run_ranks("pipeline.simulation.worker", job, ranks, launcher)
+        worker = "pipeline.simulation.worker"
+        figures = run_ranks(worker, job, ranks, launcher, paths.simulation(name))
     finally:
         remove_leftovers(paths.simulation(name))  # ranks that are ended cannot do it
     write_json(paths.simulation(name) / "figures.json", figures)
