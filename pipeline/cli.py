@@ -110,6 +110,10 @@ def build_parser() -> argparse.ArgumentParser:
     stimulus.add_argument("--cache", type=Path, help="folder of computed rates")
     stage("circuit", commands.circuit)
     simulate = stage("simulate", commands.simulate)
+    simulate.set_defaults(out=None)  # circuits, or what a config made elsewhere says
+    simulate.add_argument(
+        "--engine", help="of a SONATA config made elsewhere (MODEL ends in .json)"
+    )
     simulate.add_argument("--name", help="one key under simulation; default all")
     simulate.add_argument("--ranks", type=_positive, help="MPI ranks; default from the config")
     simulate.add_argument("--mpi", help="MPI launch command; default as found")
@@ -124,6 +128,8 @@ def build_parser() -> argparse.ArgumentParser:
     stage("report", commands.report)
     run = stage("run", commands.run_workflow, "run worm tiny")
     run.add_argument("--cores", type=_positive, default=os.cpu_count() or 1)
+    run.add_argument("--profile", default="local", help="local, slurm, or a folder of your own")
+    run.add_argument("--snakemake", default="", help="more options for Snakemake, in one word")
     run.add_argument("-n", "--dry-run", action="store_true", help="show what would be done")
     _verbs_on_emodels(stage)
     _verbs_on_files(verb)

@@ -34,7 +34,10 @@ class Mpi:
 
 
 def find_mpi(launcher: str | None = None) -> Mpi:
-    """Finds MPI: the caller's choice, then SONATINA_MPI, then the environment's own mpich.
+    """Finds MPI: the caller's choice, then SONATINA_MPI, then srun in a SLURM job, then mpich's own.
+
+    Only srun reaches the other nodes of a job: Snakemake's SLURM executor hides their names from
+    mpiexec. mpich and SLURM share the interface PMI-2.
 
     Args:
         launcher: Launch command such as ``"srun --mpi=pmi2"``.
@@ -43,6 +46,8 @@ def find_mpi(launcher: str | None = None) -> Mpi:
         ToolError: If launcher or library cannot be found; says what to install.
     """
     words = shlex.split(launcher or os.environ.get("SONATINA_MPI", "") or "")
+    if not words and in_slurm() and shutil.which("srun"):
+        words = ["srun", "--mpi=pmi2"]
     if not words:
         beside = Path(sys.executable).parent / "mpiexec"
         words = [str(beside)] if beside.is_file() else ["mpiexec"]
@@ -89,7 +94,7 @@ def run_ranks(
         job: JSON-like description, handed over in a file.
         ranks: Number of ranks.
         launcher: Launch command; None means as found.
-        shared: Folder that all nodes of a cluster see; holds the job's files where there are several.
+        shared: Folder that all nodes of a cluster see; holds the job's files in a SLURM job.
 
     Returns:
         What the worker of rank 0 returned.
@@ -121,8 +126,12 @@ def run_ranks(
 
 def _place(shared: Path | None, ranks: int) -> Path | None:
     """Where the job's files go; None is the node's own scratch."""
-    nodes = os.environ.get("SLURM_JOB_NUM_NODES") or os.environ.get("SLURM_NNODES") or "1"
-    return shared.resolve() if shared and ranks > 1 and int(nodes) > 1 else None
+    return shared.resolve() if shared and ranks > 1 and in_slurm() else None
+
+
+def in_slurm() -> bool:
+    """Whether this process belongs to a SLURM job, which may span nodes."""
+    return "SLURM_JOB_ID" in os.environ
 
 
 def _run(command: list[str], environment: dict[str, str]) -> tuple[int, str]:

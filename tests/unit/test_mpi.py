@@ -49,10 +49,15 @@ def test_a_code_without_a_signal_brings_what_was_printed(tmp_path):
     assert "it said nothing" in said(tmp_path, 3, "")
 
 
-def test_a_job_on_several_nodes_lies_where_all_of_them_see_it(tmp_path, monkeypatch):
-    monkeypatch.delenv("SLURM_NNODES", raising=False)
-    monkeypatch.setenv("SLURM_JOB_NUM_NODES", "2")
+def test_a_slurm_job_uses_srun_and_a_folder_that_all_nodes_see(tmp_path, monkeypatch):
+    (tmp_path / "srun").write_text("#!/bin/sh\n")
+    (tmp_path / "srun").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.delenv("SONATINA_MPI", raising=False)
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
     assert mpi._place(tmp_path, 4) == tmp_path
     assert mpi._place(tmp_path, 1) is None
-    monkeypatch.setenv("SLURM_JOB_NUM_NODES", "1")
+    assert mpi.find_mpi().launcher == [str(tmp_path / "srun"), "--mpi=pmi2"]
+    monkeypatch.delenv("SLURM_JOB_ID")
     assert mpi._place(tmp_path, 4) is None
+    assert mpi.find_mpi().launcher[0].endswith("mpiexec")
