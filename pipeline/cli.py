@@ -117,6 +117,8 @@ def build_parser() -> argparse.ArgumentParser:
     simulate.add_argument("--name", help="one key under simulation; default all")
     simulate.add_argument("--ranks", type=_positive, help="MPI ranks; default from the config")
     simulate.add_argument("--mpi", help="MPI launch command; default as found")
+    simulate.add_argument("--save-every", type=float, help="ms of the model between two saves")
+    simulate.add_argument("--walltime", type=float, help="min; then save, stop with code 75")
     simulate.add_argument("--dry-run", action="store_true", help="print size and cost only")
     behave = stage("behave", body_commands.behave, "behave rod")
     behave.add_argument("--name", help="one key under behaviours; default all")

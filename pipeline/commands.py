@@ -300,7 +300,10 @@ def simulate(options: argparse.Namespace) -> None:
             cost = estimate(resolved, name, size["segments"], size["netcons"])
             print(json.dumps(size | cost, indent=2))
             continue
-        figures = run_simulation(resolved, name, paths, ranks=options.ranks, launcher=options.mpi)
+        figures = run_simulation(
+            resolved, name, paths, ranks=options.ranks, launcher=options.mpi,
+            save_every=options.save_every, walltime=options.walltime,
+        )  # fmt: skip
         seconds = resolved.model.simulation[name].duration / 1000
         kind = "ranks" if "ranks" in figures else "threads"
         workers = f"{figures[kind]:.0f} {kind}"

@@ -155,7 +155,9 @@ def _outcome(folder: Path, code: int, output: str) -> dict:
         error = json.loads(failures[0].read_text())
         problems = [Problem(**problem) for problem in error["problems"]]
         kind = PipelineError if error["exit_code"] == 2 else SimulationError
-        raise kind(problems)
+        raised = kind(problems)
+        raised.exit_code = error["exit_code"]
+        raise raised
     result = folder / "result.json"
     if code == 0 and result.is_file():
         return json.loads(result.read_text())

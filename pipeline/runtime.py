@@ -192,10 +192,19 @@ def pin_kernels() -> None:
     os.environ["NUMBA_CACHE_DIR"] = str(root / "kernels" / digest.hexdigest()[:16])
 
 
-def progress(iterable=None, *, total: float | None = None, label: str = "", unit: str = "it"):
+def progress(
+    iterable=None,
+    *,
+    total: float | None = None,
+    label: str = "",
+    unit: str = "it",
+    initial: float = 0,
+):
     """Returns a tqdm bar that shows only on rank 0 and only on a terminal."""
     from tqdm import tqdm
 
     terminal = sys.stderr.isatty() or "SONATINA_TTY" in os.environ
     silent = rank() != 0 or not terminal
-    return tqdm(iterable, total=total, desc=label, unit=unit, disable=silent, leave=False)
+    return tqdm(
+        iterable, total=total, desc=label, unit=unit, disable=silent, leave=False, initial=initial
+    )

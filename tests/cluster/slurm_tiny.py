@@ -2,16 +2,17 @@
 
     python tests/cluster/slurm_tiny.py [FOLDER]
 
-What goes through SLURM: the worm to its report (simulation on 2 ranks by srun), the edges of V1 in parts
-(one job each) with a simulation on 2 ranks, and the search of an e-model, one job per seed. The spikes,
-edges and best parameters must be those of the same workflow run without SLURM, to the last bit. A run whose
-rank is killed must end the job. Prints wall times; exits with 1 if anything differs.
+What goes through SLURM: the worm to its report (simulation on 2 ranks by srun), edges of V1 in two parts
+(one job each, one that joins them), and the search of an e-model, one job per seed. The spikes, edges and
+best parameters must be those of the same workflow run without SLURM, to the last bit. A run whose rank is
+killed must end the job. Prints wall times; exits with 1 if anything differs.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -24,9 +25,11 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "data"), str(Path(__file__).pare
 from loopback import missing, slurm  # noqa: E402
 
 # Debian's SLURM has no accounting, so its jobs are asked for by squeue.
+PARTS = "{out}/v1/cluster/network/bkg__v1__chemical.edges.h5"
 OPTIONS = (
     "--slurm-status-command squeue --slurm-no-account --slurm-init-seconds-before-status-checks 1"
 )
+LIMIT_S = 1200
 BOUNDS = """section_list,mechanism,parameter,distribution,lower,upper,value,source
 soma,hh,,,,,,test
 all,passive,Ra,,,,100,test
@@ -63,8 +66,7 @@ set: {simulation.noise.ranks: 2}
 V1 = """extends: %s
 name: cluster
 set:
-  edges.recurrent.parts: 2
-  simulation.evoked.duration: 500 ms
+  edges.background.parts: 2
 """
 
 
@@ -80,7 +82,7 @@ def write_models(folder: Path) -> dict[str, tuple[Path, str, list[str]]]:
         (folder / f"{name}.yaml").write_text(text % os.path.relpath(tiny, folder))
     return {
         "worm": (folder / "worm.yaml", "report", ["*.edges.h5", "sim/noise/*.h5"]),
-        "v1": (folder / "v1.yaml", "simulate", ["*.edges.h5", "sim/evoked/spikes.h5"]),
+        "v1": (folder / "v1.yaml", PARTS, ["bkg__v1__*.edges.h5"]),
         "ball": (folder / "ball.yaml", "emodels", ["result.json", "*seed*.json", "emodels/*"]),
     }
 
@@ -88,20 +90,22 @@ def write_models(folder: Path) -> dict[str, tuple[Path, str, list[str]]]:
 def workflow(work: Path, model: Path, target: str, profile: str, *more: str, environment) -> float:
     """Runs a workflow in a folder; returns seconds."""
     work.mkdir(parents=True, exist_ok=True)
+    out = work / "out"
     command = [
-        sys.executable, "-m", "snakemake", target, "--snakefile", str(ROOT / "Snakefile"),
+        sys.executable, "-m", "snakemake", target.format(out=out), "--snakefile", str(ROOT / "Snakefile"),
         "--workflow-profile", str(ROOT / "pipeline" / "profiles" / profile), "--nolock",
-        "--config", f"model={model}", f"out={work / 'out'}", *more,
+        "--config", f"model={model}", f"out={out}", *more,
     ]  # fmt: skip
     began = time.monotonic()
-    with open(work / f"{target}.log", "w") as log:
-        code = subprocess.call(
-            ["timeout", "-k", "5", "1500", *command],
-            cwd=work,
-            env=environment,
-            stdout=log,
-            stderr=log,
+    with open(work / "snakemake.log", "w") as log:
+        process = subprocess.Popen(
+            command, cwd=work, env=environment, stdout=log, stderr=log, start_new_session=True
         )
+        try:
+            code = process.wait(LIMIT_S)
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
     if code:
         sys.exit(f"{profile} {model.name} ended with {code}:\n{Path(log.name).read_text()[-3000:]}")
     return time.monotonic() - began
@@ -157,6 +161,7 @@ def killed_rank(base: Path, model: Path, environment: dict[str, str]) -> str:
 
 
 def main() -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # and the daemons with it
     if lacks := missing():
         print(f"skipped: this machine lacks {', '.join(lacks)}")
         return 0
@@ -180,7 +185,7 @@ def main() -> int:
             same = bool(ours) and ours == theirs
             good &= same
             print(
-                f"{name:5} to {target:9} local {locally:6.1f} s  SLURM {queued:6.1f} s, "
+                f"{name:5} to {Path(target).name:31} local {locally:6.1f} s  SLURM {queued:6.1f} s, "
                 f"{jobs(there)} jobs  {len(ours)} results {'equal' if same else 'DIFFER'}",
                 flush=True,
             )

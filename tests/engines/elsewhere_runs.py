@@ -39,7 +39,7 @@ CONFIG = {
     },
     "reports": {
         "membrane": {
-            "cells": "all", "variable_name": "v", "module": "membrane_report", "sections": "all",
+            "cells": "all", "variable_name": "v", "module": "membrane_report", "sections": "soma",
         },
     },
     "network": "$BASE_DIR/circuit_config.json",
@@ -74,7 +74,9 @@ def make(folder: Path, simulator: str = "NEURON") -> Path:
     (folder / "parts" / "exc.json").write_text(json.dumps(exc if simulator == "NEURON" else {}))
     (folder / "parts" / "point.json").write_text("{}")
     (folder / "parts" / "ball.hoc").write_text(TEMPLATE)
-    (folder / "node_sets.json").write_text(json.dumps({"driven": {"group": "a"}}))
+    (folder / "node_sets.json").write_text(
+        json.dumps({"driven": {"population": "cells", "node_id": [0, 1]}})
+    )
     parts = dict.fromkeys(
         ("morphologies_dir", "synaptic_models_dir", "point_neuron_models_dir",
          "biophysical_neuron_models_dir"), "$PARTS",

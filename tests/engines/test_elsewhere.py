@@ -82,7 +82,7 @@ def test_bionet_gives_what_bmtk_gives(ball, tmp_path, ranks):
     assert_same(tmp_path / "membrane.h5", ball / "output" / "membrane.h5")
     assert (tmp_path / "notes.txt").read_text() == "mine"
     assert {path.name for path in tmp_path.iterdir()} == {
-        "spikes.h5", "spikes.csv", "membrane.h5", "log.txt", "simulation_config.json", "notes.txt",
+        "spikes.h5", "spikes.csv", "membrane.h5", "log.txt", "notes.txt",
     }  # fmt: skip
 
 

@@ -68,6 +68,7 @@ def run_elsewhere(
     try:
         worker = "pipeline.simulation.elsewhere.worker"
         figures = run_ranks(worker, job, ranks, launcher, folder)
+        (work / "config.json").unlink(missing_ok=True)  # BMTK's copy, with our folder in it
         for made in sorted(work.glob("*.h5")):
             order_file(made)
         for made in sorted(work.iterdir()):
