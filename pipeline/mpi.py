@@ -129,6 +129,22 @@ def _place(shared: Path | None, ranks: int) -> Path | None:
     return shared.resolve() if shared and ranks > 1 and in_slurm() else None
 
 
+def minutes_left() -> float | None:
+    """Returns what SLURM leaves to this job, min; None outside, and where it sets no limit."""
+    if not in_slurm() or not shutil.which("squeue"):
+        return None
+    command = ["squeue", "--noheader", "--format=%L", f"--jobs={os.environ['SLURM_JOB_ID']}"]
+    try:
+        said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    except subprocess.TimeoutExpired:
+        return None
+    found = re.fullmatch(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)", said.stdout.strip())
+    days, hours, minutes, seconds = (
+        (float(part or 0) for part in found.groups()) if found else [0] * 4
+    )
+    return (days * 24 + hours) * 60 + minutes + seconds / 60 or None
+
+
 def in_slurm() -> bool:
     """Whether this process belongs to a SLURM job, which may span nodes."""
     return "SLURM_JOB_ID" in os.environ

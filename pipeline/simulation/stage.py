@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.config.load import Resolved
 from pipeline.errors import CircuitError, PipelineError, Problem
-from pipeline.mpi import find_mpi, run_ranks
+from pipeline.mpi import find_mpi, minutes_left, run_ranks
 from pipeline.runtime import remove_leftovers, write_json
 from pipeline.simulation.checkpoint import folder_of
 from pipeline.simulation.engines import engines
@@ -47,7 +47,8 @@ def run_simulation(
         ranks: MPI ranks; None means the config's.
         launcher: MPI launch command; None means as found.
         save_every: ms of the model between two saves, from which a later call goes on.
-        walltime: min after which the run ends with a save, for engines that can.
+        walltime: min after which the run ends with a save, for engines that can; None means what
+            SLURM leaves to this job, if it is one.
 
     Returns:
         Figures of the run, also in ``figures.json``.
@@ -56,6 +57,7 @@ def run_simulation(
         StoppedError: If the wall time was over before the run.
         PipelineError: If the plan cannot run or a rank fails.
     """
+    walltime = walltime or minutes_left()
     until = time.time() + 60 * walltime if walltime else None
     simulation = resolved.model.simulation[name]
     engine = engines()[simulation.engine]
@@ -63,7 +65,8 @@ def run_simulation(
     if save_every and not can:
         message = f"--save-every: engine {simulation.engine} cannot save its runs"
         raise PipelineError(Problem(name, message, "use bionet without coreneuron"))
-    saving = [save_every, until] if can and (save_every or until) else None
+    saved = (paths.simulation(name) / "checkpoint" / "checkpoint.json").is_file()
+    saving = [save_every, until] if can and (save_every or until or saved) else None
     needed = engine.ranks and bool(resolved.model.mechanisms)
     library = compiled_library(paths, needed=needed)
     # NEST's wheel knows threads only.

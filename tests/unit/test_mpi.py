@@ -61,3 +61,17 @@ def test_a_slurm_job_uses_srun_and_a_folder_that_all_nodes_see(tmp_path, monkeyp
     monkeypatch.delenv("SLURM_JOB_ID")
     assert mpi._place(tmp_path, 4) is None
     assert mpi.find_mpi().launcher[0].endswith("mpiexec")
+
+
+@pytest.mark.parametrize(
+    ("said", "minutes"),
+    [("1-02:03:30", 1563.5), ("59:30", 59.5), ("2:00:00", 120), ("UNLIMITED", None), ("", None)],
+)
+def test_the_time_that_slurm_leaves_is_read(tmp_path, monkeypatch, said, minutes):
+    (tmp_path / "squeue").write_text(f"#!/bin/sh\necho ' {said}'\n")
+    (tmp_path / "squeue").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    assert mpi.minutes_left() == minutes
+    monkeypatch.delenv("SLURM_JOB_ID")
+    assert mpi.minutes_left() is None
