@@ -12,6 +12,7 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from pipeline.cells.biophysical import NeuronCell
@@ -19,8 +20,10 @@ from pipeline.errors import Problem
 from pipeline.mechanisms import load_library
 from pipeline.simulation import continuous, events, release_synapses, synapses
 from pipeline.simulation.bmtk_nodes import network_class
+from pipeline.simulation.checkpoint import Checkpoint, Live
 from pipeline.simulation.neuron_cells import CellShelf, build_point, locate, segment_count
 from pipeline.simulation.neuron_run import (
+    Clamp,
     advance,
     check_inputs,
     gather_spikes,
@@ -74,7 +77,8 @@ def run(plan: Plan) -> dict[str, float]:
     recorders = make_recorders(plan, cells)
     pc.setup_transfer()
     built = time.perf_counter()
-    advance(h, pc, plan, cells, recorders, spikes[0])
+    save = _checkpoint(h, pc, plan, wired, clamps, spikes)
+    advance(h, pc, plan, cells, recorders, spikes[0], save)
     gather_spikes(pc, plan, cells, spikes)
     ended = time.perf_counter()
     segments = sum(segment_count(cell.hobj) for cell in cells.values())
@@ -92,6 +96,18 @@ def run(plan: Plan) -> dict[str, float]:
         "clamps": pc.allreduce(float(len(clamps)), 1),
     }
     return figures
+
+
+def _checkpoint(h, pc, plan: Plan, wired: _Wired, clamps: list[Clamp], spikes) -> Checkpoint | None:
+    if plan.saving is None:
+        return None
+    references = continuous.voltages(wired.graded) + [clamp.current for clamp in clamps]
+    patterns = [
+        (stimulus, vectors[0].to_python(), vectors[1].to_python())
+        for stimulus, vectors in wired.driven.sources
+    ]
+    arrays = [(stimulus, np.array(times), np.array(gids)) for stimulus, times, gids in patterns]
+    return Checkpoint(h, pc, plan, plan.saving, Live(references, arrays), spikes)
 
 
 def _start_neuron(plan: Plan):

@@ -29,12 +29,14 @@ class Plan:
         paths: The circuit.
         name: Name of the run.
         library: Compiled mechanisms to load, or None.
+        saving: When the run is saved, or None; see ``checkpoint.Saving``.
     """
 
     config: dict[str, Any]
     paths: CircuitPaths
     name: str
     library: Path | None
+    saving: Any = None
 
     @property
     def dt(self) -> float:
