@@ -134,6 +134,7 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--snakemake", default="", help="more options for Snakemake, in one word")
     run.add_argument("-n", "--dry-run", action="store_true", help="show what would be done")
     _verbs_on_emodels(stage)
+    _verbs_on_recordings(stage)
     _verbs_on_files(verb)
     return parser
 
@@ -157,6 +158,18 @@ def _verbs_on_emodels(stage) -> None:
     generalise.add_argument("--workers", type=_positive, default=2, help="processes")
     generalise.add_argument("--cache", type=Path, help="folder of kept evaluations")
     generalise.add_argument("--save", action="store_true", help="write generalise.known, too")
+
+
+def _verbs_on_recordings(stage) -> None:
+    """Adds the verbs that record from single connections."""
+    from pipeline import emodel_commands
+
+    psp = stage("psp", emodel_commands.psp, "psp column tiny --name L5_TTPC-L5_TTPC")
+    psp.add_argument("--name", action="append", help="one pathway; may be repeated; default all")
+    psp.add_argument("--calibrate", action="store_true", help="search conductances by pathway")
+    psp.add_argument("--save", metavar="CSV", help="write the gains into the model, too")
+    psp.add_argument("--workers", type=_positive, default=2, help="processes")
+    psp.add_argument("--cache", type=Path, help="folder of kept recordings")
 
 
 def _verbs_on_files(verb) -> None:

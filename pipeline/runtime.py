@@ -131,6 +131,38 @@ def value_hash(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
+class JsonStore:
+    """A folder of JSON objects by content key; killed processes leave whole files or none.
+
+    Args:
+        folder: May be shared by models, variants and machines.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = Path(folder)
+
+    def path(self, key: str) -> Path:
+        """Where the object of a key is."""
+        return self.folder / key[:2] / f"{key}.json"
+
+    def get(self, key: str) -> dict | None:
+        """Returns the object of a key; None where there is none, or a damaged file."""
+        try:
+            found = json.loads(self.path(key).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            logging.getLogger(__name__).warning("%s is damaged; made anew", self.path(key))
+            return None
+        return found
+
+    def put(self, key: str, value: dict) -> None:
+        """Keeps an object."""
+        write_json(self.path(key), value)
+
+
 def rng_for(seed: int, stage: str, *ids: int) -> np.random.Generator:
     """Returns the random stream that belongs to one thing (a cell, a pair, a contact).
 

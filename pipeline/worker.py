@@ -19,7 +19,7 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TypeVar
 
-from pipeline.errors import PipelineError, Problem, SimulationError
+from pipeline.errors import PipelineError, Problem, SimulationError, ToolError
 from pipeline.runtime import (
     full_disk,
     launched_ranks,
@@ -65,6 +65,58 @@ def map_in_order(
     if problems := [problem for _, found in done for problem in found]:
         raise PipelineError(problems)
     return [result for result, _ in done]
+
+
+def map_surviving(
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    workers: int,
+    label: str,
+    *,
+    limit: float,
+    recycle: int = 20,
+) -> list[Result | str]:
+    """Applies a function in worker processes that may hang or die; none of it ends the others.
+
+    Args:
+        function: Of a module, so that another process finds it.
+        items: What it is applied to; pure data.
+        workers: Processes; results do not depend on it.
+        label: Of the progress bar.
+        limit: s per item.
+        recycle: Items after which a worker is replaced, so that memory does not grow.
+
+    Returns:
+        Results in the order of the items; a text where there is none, which says why.
+
+    Raises:
+        ToolError: If pebble is not installed.
+    """
+    if not items:
+        return []
+    try:
+        from pebble import ProcessPool
+    except ImportError:
+        hint = "pip install 'sonatina[optimise]'"
+        raise ToolError(Problem("pebble", "not installed", hint)) from None
+    context = multiprocessing.get_context("spawn")
+    with ProcessPool(
+        workers, max_tasks=recycle, initializer=end_with_parent, context=context
+    ) as pool:
+        waiting = [pool.schedule(function, args=[item], timeout=limit) for item in items]
+        shown = progress(waiting, total=len(items), label=label)
+        return [_survived(future, limit) for future in shown]
+
+
+def _survived(future, limit: float):
+    try:
+        return future.result()
+    except TimeoutError:
+        return f"took longer than {limit:g} s"
+    except PipelineError as error:
+        return str(error.problems[0])
+    except Exception as error:  # a worker that died; pebble has no common base for its errors
+        return f"{type(error).__name__}: {error}"
 
 
 def _guarded(function: Callable[[Item], Result], item: Item) -> tuple[Result | None, list[Problem]]:

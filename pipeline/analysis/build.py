@@ -19,6 +19,7 @@ from pipeline.analysis.morphologies import (
     morphology_metrics,
 )
 from pipeline.analysis.populations import analyse_populations
+from pipeline.analysis.psp import analyse_psp
 from pipeline.analysis.reference import COLUMNS, verdict_table
 from pipeline.analysis.response_tables import analyse_responses
 from pipeline.analysis.rules import analyse_rules
@@ -72,6 +73,8 @@ def run_analysis(resolved: Resolved, paths: CircuitPaths) -> pd.DataFrame:
     for key, track in tracks.items():
         _write(paths.analysis(key), track)
     metrics += _premotor(paths)
+    found, pairs = analyse_psp(paths) if resolved.model.psp else ([], pd.DataFrame())
+    metrics += found
     responses = analyse_responses(resolved, paths)
     metrics += responses.metrics
     for key, found in responses.tables.items():
@@ -85,9 +88,9 @@ def run_analysis(resolved: Resolved, paths: CircuitPaths) -> pd.DataFrame:
         reference, _ = read_reference(resolved.path(resolved.model.reference))
         values = {name: value for name, value, _ in metrics}
         verdicts = verdict_table(reference, values, resolved.tree)
-    if len(responses.verdicts):
-        both = [frame for frame in (verdicts, responses.verdicts) if len(frame)]
-        verdicts = pd.concat(both, ignore_index=True)
+    judged = [frame for frame in (verdicts, pairs, responses.verdicts) if len(frame)]
+    if len(judged) > 1 or not len(verdicts):
+        verdicts = pd.concat(judged, ignore_index=True) if judged else verdicts
     _write(paths.analysis("verdicts"), verdicts)
     return verdicts
 

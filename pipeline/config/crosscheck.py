@@ -12,6 +12,7 @@ from pipeline.config.placement import ImportedNodes, PlacedNodes, Voxels
 from pipeline.config.placement_rules import read_rules
 from pipeline.config.places import inside
 from pipeline.config.problems import where_is
+from pipeline.config.psp import Psp
 from pipeline.config.schema import ContactEdges, Model, TableNodes, VirtualNodes
 from pipeline.config.simulation import FileCurrent, PoissonInput, Simulation, SpikeInput
 from pipeline.config.stimuli import MovieFile
@@ -68,6 +69,7 @@ def check_references(model: Model, folder: Path, document: Document) -> list[Pro
     _check_edges(check)
     _check_stimuli(check)
     _check_simulations(check)
+    _check_psp(check)
     _check_tuning(check)
     _check_extract(check)
     _check_generalise(check)
@@ -324,6 +326,19 @@ def _check_simulations(check: _Check) -> None:
             check.report((*path, "duration"), message, "choose a multiple")
 
 
+def _check_psp(check: _Check) -> None:
+    config = check.model.psp
+    if config is None:
+        return
+    check.one_of(("psp", "edges"), config.edges, list(check.model.edges), "edges")
+    check.file(("psp", "targets"), config.targets)
+    _check_gains(check, ("psp",), config)
+    steps = config.every / config.dt
+    if abs(steps - round(steps)) > 1e-9 or steps < 1:
+        message = f"{config.every:g} ms is no multiple of the time step {config.dt:g} ms"
+        check.report(("psp", "every"), message, "choose a multiple")
+
+
 def _check_tuning(check: _Check) -> None:
     model = check.model
     for name, tuning in model.tuning.items():
@@ -346,7 +361,7 @@ def _check_tuning(check: _Check) -> None:
             check.report((*path, "simulation"), message, "name a run with kind: spikes, stimulus")
 
 
-def _check_gains(check: _Check, path: KeyPath, simulation: Simulation) -> None:
+def _check_gains(check: _Check, path: KeyPath, simulation: Simulation | Psp) -> None:
     for index, file in enumerate(simulation.gain_tables):
         check.file((*path, "gain_tables", index), file)
     for index, gain in enumerate(simulation.gains):

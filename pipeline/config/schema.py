@@ -16,6 +16,7 @@ from pipeline.config.generalise import Generalise
 from pipeline.config.morphologies import MorphologySet
 from pipeline.config.placement import ImportedNodes, PlacedNodes, PointNodes
 from pipeline.config.premotor import Premotor
+from pipeline.config.psp import Psp
 from pipeline.config.quantity import (
     Distance,
     Hertz,
@@ -331,6 +332,7 @@ class Model(Strict):
     )
     stimuli: dict[Name, Stimulus] = Field(default_factory=dict)
     simulation: dict[Name, Simulation] = Field(default_factory=dict)
+    psp: Psp | None = Field(None, description="Paired recordings in silico.")
     tuning: dict[Name, Tuning] = Field(default_factory=dict)
     generalise: Generalise | None = Field(
         None, description="Judges every allowed morphology with every e-model."

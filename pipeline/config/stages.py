@@ -29,7 +29,7 @@ def stage_slice(resolved: Resolved, stage: str, name: str = "") -> dict[str, Any
     Args:
         resolved: The model.
         stage: compile, cells, extract, generalise, morphologies, nodes, edges, stimulus, circuit,
-            simulate, analyse or report.
+            simulate, psp, analyse or report.
         name: Which edge config, stimulus, run or protocol, for stages that have several.
     """
     tree = resolved.tree
@@ -54,6 +54,7 @@ def stage_slice(resolved: Resolved, stage: str, name: str = "") -> dict[str, Any
         "optimise": {"fit": tree["fits"].get(name)},
         "stimulus": {"stimulus": tree["stimuli"].get(name), "seed": tree["seed"]},
         "simulate": {"simulation": tree["simulation"].get(name), "seed": tree["seed"]},
+        "psp": {"psp": _psp_slice(tree), "seed": tree["seed"]},
         "behave": {"behaviour": tree["behaviours"].get(name)},
         "premotor": {"premotor": tree["premotor"], "seed": tree["seed"]},
         "analyse": {key: tree[key] for key in _ANALYSED},
@@ -162,6 +163,8 @@ def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
         run = model.simulation[name]
         inputs = [i.file for i in run.inputs.values() if isinstance(i, FileCurrent | SpikeInput)]
         return [resolved.path(file) for file in (*filter(None, inputs), *run.gain_tables)]
+    if stage == "psp" and model.psp:
+        return [resolved.path(file) for file in (model.psp.targets, *model.psp.gain_tables)]
     if stage == "premotor" and model.premotor:
         return [resolved.path(f) for f in (model.premotor.connectome, *model.premotor.recordings)]
     if stage == "analyse":
@@ -175,6 +178,11 @@ def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
             named += [model.analysis.touches.pathways, model.analysis.touches.recorded]
         return [resolved.path(path) for path in named if path]
     return []
+
+
+def _psp_slice(tree: dict[str, Any]) -> dict[str, Any] | None:
+    """How long a recording may take changes none."""
+    return {k: v for k, v in tree["psp"].items() if k != "time_limit"} if tree["psp"] else None
 
 
 def _generalise_slice(tree: dict[str, Any]) -> dict[str, Any]:
@@ -283,7 +291,7 @@ def _cell_model_files(resolved: Resolved) -> list[Path]:
     return list(files)
 
 
-_ANALYSED = ("analysis", "reference", "nodes", "edges", "cells", "morphologies", "behaviours")
+_ANALYSED = ("analysis", "reference", "psp", "nodes", "edges", "cells", "morphologies", "behaviours")
 _FILES_OF = {"folder": ("*.json", "*.swc"), "emodels": ("*.yaml",)}
 """What is read from the folders a cell model names."""
 

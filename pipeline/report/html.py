@@ -26,6 +26,7 @@ from pipeline.report.column import column_figures
 from pipeline.report.figures import Tables, activity_figures, circuit_figures, clamp_figures
 from pipeline.report.fits import fit_figures
 from pipeline.report.morphologies import morphology_section
+from pipeline.report.psp import psp_figures
 from pipeline.report.rules import (
     population_rows,
     rule_counts,
@@ -46,6 +47,7 @@ STAGE_ORDER = (
     "edges",
     "circuit",
     "simulate",
+    "psp",
     "behave",
     "premotor",
     "analyse",
@@ -116,7 +118,7 @@ def page_content(resolved: Resolved, paths: CircuitPaths, origin: dict[str, Any]
         "rule_counts": rule_counts(tables),
         "viewer": _viewer(tables),
         "circuit_counts": _circuit_counts(tables),
-        "clamps": [*clamp_figures(tables), *fit_figures(tables)],
+        "clamps": [*clamp_figures(tables), *fit_figures(tables), *psp_figures(tables)],
         "activity": [*response_figures(tables), *activity_figures(tables)],
         "behaviour": behaviour_figures(tables),
         "player": player_data(tables),

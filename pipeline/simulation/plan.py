@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.config.load import Resolved
+from pipeline.config.psp import Psp
 from pipeline.config.simulation import PoissonInput, Simulation, SpikeInput
 from pipeline.config.tables import read_csv
 from pipeline.errors import ConfigError, Problem, SimulationError
@@ -182,7 +183,7 @@ def _write_input(resolved: Resolved, name: str, key: str, paths: CircuitPaths) -
     }
 
 
-def read_gains(resolved: Resolved, simulation: Simulation) -> list[dict[str, Any]]:
+def read_gains(resolved: Resolved, simulation: Simulation | Psp) -> list[dict[str, Any]]:
     """Returns the gains of a run, those of its tables first.
 
     Raises:
