@@ -291,7 +291,16 @@ def _cell_model_files(resolved: Resolved) -> list[Path]:
     return list(files)
 
 
-_ANALYSED = ("analysis", "reference", "psp", "nodes", "edges", "cells", "morphologies", "behaviours")
+_ANALYSED = (
+    "analysis",
+    "reference",
+    "psp",
+    "nodes",
+    "edges",
+    "cells",
+    "morphologies",
+    "behaviours",
+)
 _FILES_OF = {"folder": ("*.json", "*.swc"), "emodels": ("*.yaml",)}
 """What is read from the folders a cell model names."""
 

@@ -180,7 +180,7 @@ def polish(
     steps: int, space: Sequence[Parameter], start: Sequence[float],
     score: Callable[[Sequence[Sequence[float]]], list[list[float]]],
 ) -> None:  # fmt: skip
-    """Moves an individual down the sum of its softened squared scores (SciPy's trust region).
+    """Moves an individual down the sum of its squared scores (SciPy's trust region).
 
     A score is |value - mean| / sd; the sign that it lacks cancels in a step of least squares. All
     trials go through ``score``, so they stand in the log.
@@ -221,7 +221,7 @@ def polish(
     inside = np.clip((np.asarray(start) - low) / (high - low), 1e-6, 1 - 1e-6)
     least_squares(
         lambda point: residuals(point[None])[0], inside, jac=slopes, bounds=(0.0, 1.0),
-        method="trf", loss="soft_l1", max_nfev=steps + 1,
+        method="trf", max_nfev=steps + 1,
     )  # fmt: skip
 
 

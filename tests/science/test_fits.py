@@ -17,10 +17,8 @@ from pipeline.sonata.layout import CircuitPaths  # noqa: E402
 pytestmark = pytest.mark.science
 ROOT = Path(__file__).resolve().parents[2]
 LIBRARY = ROOT.parent / "shared/data/blue-brain/morphologies/full_apache2/L23_NBC"
-TRUE = {
-    "g_pas.passive.all": 5e-5, "gNaTgbar.NaTg.axon": 0.8, "gNaTgbar.NaTg.soma": 0.15,
-    "gSKv3_1bar.SKv3_1.soma": 0.4, "gK_Pstbar.K_Pst.soma": 0.1, "gSKv3_1bar.SKv3_1.axon": 0.6,
-}  # fmt: skip
+TRUE = [5e-5, 0.8, 0.15, 0.4, 0.6, 0.1]
+"""The free numbers, in the order of their rows."""
 BOUNDS = """section_list,mechanism,parameter,distribution,lower,upper,value,source
 all,passive,Ra,,,,100,test
 all,passive,e_pas,,,,-75,test
@@ -81,7 +79,6 @@ def truth(folder: Path, morphology: Path, library: Path) -> dict[tuple[str, str]
     """Features of the cell whose conductances are to be found."""
     from pipeline.config.load import load_model
     from pipeline.fitting.evaluate import evaluate
-    from pipeline.fitting.parameters import free
     from pipeline.fitting.stage import make_task
     from pipeline.mechanisms import load_library
 
@@ -93,7 +90,7 @@ def truth(folder: Path, morphology: Path, library: Path) -> dict[tuple[str, str]
         **{**vars(task), "settings": task.settings.model_copy(update={"first_limit": 1e9})}
     )
     load_library(library)
-    found = evaluate(task, [TRUE[p.label] for p in free(task.parameters)]).values
+    found = evaluate(task, TRUE).values
     return {(p, f): found[f"{p}.soma.v.{f}"] for p, f in asked}
 
 
