@@ -53,7 +53,7 @@ def _leave(code: int) -> NoReturn:
 
 def build_parser() -> argparse.ArgumentParser:
     """Builds the parser; imports of stages happen only when a verb runs."""
-    from pipeline import body_commands, commands
+    from pipeline import commands
 
     parser = argparse.ArgumentParser(
         prog="sonatina", description="Build, simulate and judge connectome-based brain models."
@@ -108,6 +108,17 @@ def build_parser() -> argparse.ArgumentParser:
     stimulus.add_argument("--name", help="one key under stimuli; default all")
     stimulus.add_argument("--workers", type=_positive, default=2, help="processes for the rates")
     stimulus.add_argument("--cache", type=Path, help="folder of computed rates")
+    _verbs_of_runs(stage)
+    _verbs_on_emodels(stage)
+    _verbs_on_recordings(stage)
+    _verbs_on_files(verb)
+    return parser
+
+
+def _verbs_of_runs(stage) -> None:
+    """Adds the verbs from the joined circuit to the report."""
+    from pipeline import body_commands, commands
+
     stage("circuit", commands.circuit)
     simulate = stage("simulate", commands.simulate)
     simulate.set_defaults(out=None)  # circuits, or what a config made elsewhere says
@@ -133,10 +144,6 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--profile", default="local", help="local, slurm, or a folder of your own")
     run.add_argument("--snakemake", default="", help="more options for Snakemake, in one word")
     run.add_argument("-n", "--dry-run", action="store_true", help="show what would be done")
-    _verbs_on_emodels(stage)
-    _verbs_on_recordings(stage)
-    _verbs_on_files(verb)
-    return parser
 
 
 def _verbs_on_emodels(stage) -> None:
