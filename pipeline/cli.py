@@ -133,7 +133,15 @@ def _verbs_of_runs(stage) -> None:
     simulate.add_argument("--dry-run", action="store_true", help="print size and cost only")
     behave = stage("behave", body_commands.behave, "behave rod")
     behave.add_argument("--name", help="one key under behaviours; default all")
+    behave.add_argument("--ranks", type=_positive, help="MPI ranks of neurons; default as config")
+    behave.add_argument("--mpi", help="MPI launch command; default as found")
     stage("premotor", body_commands.premotor, "premotor premotor")
+    train = stage("train", body_commands.train, "train worm trained --name weights")
+    train.add_argument("--name", help="one key under training; default all")
+    train.add_argument("--workers", type=_positive, default=1, help="processes, one per seed")
+    train.add_argument(
+        "--save", action="store_true", help="copy the result into the model's tables"
+    )
     tune = stage("tune", commands.tune, "tune v1 small --save")
     tune.add_argument("--name", help="one key under tuning; default all")
     tune.add_argument("--save", action="store_true", help="copy the gains into the model's table")

@@ -426,6 +426,7 @@ def import_source(options: argparse.Namespace) -> None:
         written = c302.convert_wheel(options.wheel, names, options.folder / "morphologies")
     else:
         written = cect.convert_wheel(options.wheel, names, options.folder / "tables/connectomes")
+        written.append(cect.convert_junctions(options.wheel, names, options.folder / "tables"))
     print(f"{len(written)} files written")
 
 

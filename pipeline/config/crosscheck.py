@@ -14,7 +14,13 @@ from pipeline.config.places import inside
 from pipeline.config.problems import where_is
 from pipeline.config.psp import Psp
 from pipeline.config.schema import ContactEdges, Model, TableNodes, VirtualNodes
-from pipeline.config.simulation import FileCurrent, PoissonInput, Simulation, SpikeInput
+from pipeline.config.simulation import (
+    FileCurrent,
+    PoissonInput,
+    Simulation,
+    SpikeInput,
+    TableCurrent,
+)
 from pipeline.config.stimuli import MovieFile
 from pipeline.config.touches import TouchEdges, touch_files
 from pipeline.config.yaml_lines import Document, KeyPath, nearest
@@ -73,6 +79,7 @@ def check_references(model: Model, folder: Path, document: Document) -> list[Pro
     _check_tuning(check)
     _check_extract(check)
     _check_generalise(check)
+    _check_behaviours(check)
     _check_analysis(check)
     for index, name in enumerate(check.model.report.fits):
         check.one_of(("report", "fits", index), name, list(check.model.fits), "fit")
@@ -308,6 +315,8 @@ def _check_simulations(check: _Check) -> None:
             if getattr(stimulus, "stimulus", None):
                 shown = list(check.model.stimuli)
                 check.one_of((*at, "stimulus"), stimulus.stimulus, shown, "stimulus")
+            if isinstance(stimulus, TableCurrent):
+                check.file((*at, "table"), stimulus.table)
             if isinstance(stimulus, FileCurrent | SpikeInput) and stimulus.file:
                 check.file((*at, "file"), stimulus.file)
         _check_gains(check, path, simulation)
@@ -370,6 +379,27 @@ def _check_gains(check: _Check, path: KeyPath, simulation: Simulation | Psp) -> 
         for side in ("source", "target"):
             if name := getattr(gain, side):
                 check.one_of((*at, side), name, check.node_sets, "node population or set")
+
+
+def _check_behaviours(check: _Check) -> None:
+    for name, behaviour in check.model.behaviours.items():
+        path: KeyPath = ("behaviours", name)
+        if mesh := getattr(behaviour.body, "mesh", None):
+            check.file((*path, "body", "mesh"), mesh)
+        drive = behaviour.drive
+        if drive.kind != "circuit":
+            continue
+        if not check.model.nodes:
+            message = "a circuit drives the body, but the model has no nodes"
+            check.report((*path, "drive"), message, "choose kind stretch, or add nodes")
+        check.file((*path, "drive", "readout", "table"), drive.readout.table)
+        if drive.proprioception:
+            check.file((*path, "drive", "proprioception", "table"), drive.proprioception.table)
+        for node_set in drive.tonic:
+            check.one_of((*path, "drive", "tonic"), node_set, check.node_sets, "node set")
+        for key, sensing in behaviour.environment.sensing.items():
+            where = (*path, "environment", "sensing", key, "set")
+            check.one_of(where, sensing.set, check.node_sets, "node set")
 
 
 def _check_analysis(check: _Check) -> None:

@@ -42,6 +42,7 @@ from pipeline.config.simulation import Simulation
 from pipeline.config.stimuli import Stimulus
 from pipeline.config.touch_targets import TouchTargets
 from pipeline.config.touches import TouchEdges
+from pipeline.config.training import Training
 from pipeline.config.tuning import Tuning
 
 
@@ -264,6 +265,11 @@ class ContactEdges(Strict):
     spacing: Microns = Field(2.0, description="Candidate places lie at most this far apart.")
     tolerance: Distance = Field(1.0, description="Largest error of a contact's distance.")
     gap_first: Probability = Field(0.1, description="Chance to place a gap while both remain.")
+    weights: RelativeFile | None = Field(
+        None,
+        description="CSV of weights contact by contact (pre, post, kind, contact, weight), such as "
+        "'sonatina train' writes; default: drawn.",
+    )
     chemical: Chemical
     electrical: Electrical
 
@@ -345,6 +351,9 @@ class Model(Strict):
     )
     behaviours: dict[Name, Behaviour] = Field(
         default_factory=dict, description="Runs of a body in an environment."
+    )
+    training: dict[Name, Training] = Field(
+        default_factory=dict, description="Weights and readouts that 'sonatina train' fits."
     )
     premotor: Premotor | None = Field(None, description="Cubic premotor neurons, fitted.")
     analysis: Analysis = Analysis()

@@ -67,6 +67,14 @@ class FileCurrent(Strict):
     population: Name | None = None
 
 
+class TableCurrent(Strict):
+    """Currents in straight lines between the rows of a table; the last row holds on."""
+
+    kind: Literal["table"]
+    nodes: Name = Field(description="Node population or node set.")
+    table: RelativeFile = Field(description="CSV: time_ms, then one column (nA) per cell's name.")
+
+
 class SpikeInput(Strict):
     """Spikes of virtual nodes, from a stimulus of the model or from a SONATA file."""
 
@@ -93,7 +101,13 @@ class PoissonInput(Strict):
 
 
 Input = Annotated[
-    ConstantCurrent | StepCurrent | NoiseCurrent | FileCurrent | SpikeInput | PoissonInput,
+    ConstantCurrent
+    | StepCurrent
+    | NoiseCurrent
+    | FileCurrent
+    | TableCurrent
+    | SpikeInput
+    | PoissonInput,
     Field(discriminator="kind"),
 ]
 

@@ -16,7 +16,7 @@ from pipeline.config.placement import ImportedNodes, PlacedNodes, PointNodes, Vo
 from pipeline.config.places import project_roots
 from pipeline.config.rules import RuleEdges
 from pipeline.config.schema import Model, TableNodes
-from pipeline.config.simulation import FileCurrent, SpikeInput
+from pipeline.config.simulation import FileCurrent, SpikeInput, TableCurrent
 from pipeline.config.stimuli import MovieFile
 from pipeline.config.tables import read_csv
 from pipeline.config.touches import TouchEdges, touch_files
@@ -55,7 +55,7 @@ def stage_slice(resolved: Resolved, stage: str, name: str = "") -> dict[str, Any
         "stimulus": {"stimulus": tree["stimuli"].get(name), "seed": tree["seed"]},
         "simulate": {"simulation": tree["simulation"].get(name), "seed": tree["seed"]},
         "psp": {"psp": _psp_slice(tree), "seed": tree["seed"]},
-        "behave": {"behaviour": tree["behaviours"].get(name)},
+        "behave": _behave_slice(tree, name),
         "premotor": {"premotor": tree["premotor"], "seed": tree["seed"]},
         "analyse": {key: tree[key] for key in _ANALYSED},
         "report": tree,
@@ -145,7 +145,8 @@ def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
             return [resolved.path(file) for file in files]
         if isinstance(edges, TouchEdges):
             return [resolved.path(file) for _, file, _ in touch_files(edges)]
-        return [resolved.path(edges.connectome_folder) / f"{edges.connectome}.csv"]
+        weights = [resolved.path(edges.weights)] if edges.weights else []
+        return [resolved.path(edges.connectome_folder) / f"{edges.connectome}.csv", *weights]
     if stage == "optimise":
         fit = model.fits[name]
         files = [fit.bounds, fit.protocols, fit.targets, fit.recordings, fit.morphology]
@@ -162,9 +163,17 @@ def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
     if stage == "simulate":
         run = model.simulation[name]
         inputs = [i.file for i in run.inputs.values() if isinstance(i, FileCurrent | SpikeInput)]
+        inputs += [i.table for i in run.inputs.values() if isinstance(i, TableCurrent)]
         return [resolved.path(file) for file in (*filter(None, inputs), *run.gain_tables)]
     if stage == "psp" and model.psp:
         return [resolved.path(file) for file in (model.psp.targets, *model.psp.gain_tables)]
+    if stage == "behave":
+        behaviour = model.behaviours[name]
+        drive = behaviour.drive
+        files = [getattr(behaviour.body, "mesh", None)]
+        if drive.kind == "circuit":
+            files += [drive.readout.table, getattr(drive.proprioception, "table", None)]
+        return [resolved.path(file) for file in files if file]
     if stage == "premotor" and model.premotor:
         return [resolved.path(f) for f in (model.premotor.connectome, *model.premotor.recordings)]
     if stage == "analyse":
@@ -183,6 +192,15 @@ def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
 def _psp_slice(tree: dict[str, Any]) -> dict[str, Any] | None:
     """How long a recording may take changes none."""
     return {k: v for k, v in tree["psp"].items() if k != "time_limit"} if tree["psp"] else None
+
+
+def _behave_slice(tree: dict[str, Any], name: str) -> dict[str, Any]:
+    """Results do not depend on ranks; neither may the decision to run again."""
+    behaviour = tree["behaviours"].get(name)
+    if not behaviour or behaviour["drive"]["kind"] != "circuit":
+        return {"behaviour": behaviour}
+    drive = {key: value for key, value in behaviour["drive"].items() if key != "ranks"}
+    return {"behaviour": behaviour | {"drive": drive}, "seed": tree["seed"]}
 
 
 def _generalise_slice(tree: dict[str, Any]) -> dict[str, Any]:

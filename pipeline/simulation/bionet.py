@@ -69,9 +69,9 @@ def run(plan: Plan) -> dict[str, float]:
     import time
 
     started = time.perf_counter()
-    h, pc = _start_neuron(plan)
-    network, wired = _build(plan)
-    cells = _cells(network)
+    h, pc = start_neuron(plan)
+    network, wired = build_network(plan)
+    cells = network.get_local_cells()
     clamps = play_inputs(h, plan, cells)
     spikes = watch_spikes(h, pc, cells)
     recorders = make_recorders(plan, cells)
@@ -110,7 +110,8 @@ def _checkpoint(h, pc, plan: Plan, wired: _Wired, clamps: list[Clamp], spikes) -
     return Checkpoint(h, pc, plan, plan.saving, Live(references, arrays), spikes)
 
 
-def _start_neuron(plan: Plan):
+def start_neuron(plan: Plan) -> tuple[Any, Any]:
+    """Loads NEURON with the plan's mechanisms; returns its interpreter and ParallelContext."""
     from neuron import h
 
     if plan.library:
@@ -119,8 +120,12 @@ def _start_neuron(plan: Plan):
     return h, h.ParallelContext()
 
 
-def _build(plan: Plan):
-    """Cells and spike-driven edges by BioNet, continuous edges by ours."""
+def build_network(plan: Plan) -> tuple[Any, _Wired]:
+    """Builds this rank's part: cells and spike-driven edges by BioNet, continuous edges by ours.
+
+    Returns:
+        BioNet's network, whose ``get_local_cells`` has the cells by gid, and what must outlive the run.
+    """
     from bmtk.simulator.bionet.config import Config
     from bmtk.simulator.bionet.pyfunction_cache import add_cell_model
 
@@ -156,7 +161,7 @@ def _build(plan: Plan):
     network = network_class().from_config(conf)
     network.build_nodes()
     network.build_recurrent_edges()
-    cells = {cell.node_id: cell for cell in _cells(network).values()}
+    cells = {cell.node_id: cell for cell in network.get_local_cells().values()}
     wired = continuous.connect(plan.paths, graded, cells, locate)
     netcons = events.connect(plan, network, driven, cells)
     return network, _Wired(wired, netcons, points)
@@ -206,8 +211,3 @@ def _bmtk_config(plan: Plan, config: dict, ours: list[str]) -> dict[str, Any]:
         "conditions": plan.config["conditions"],
         "output": {"output_dir": str(plan.folder)},
     }
-
-
-def _cells(network) -> dict[int, Any]:
-    """Cells on this rank by gid."""
-    return network.get_local_cells()
