@@ -121,16 +121,7 @@ def _verbs_of_runs(stage) -> None:
 
     stage("circuit", commands.circuit)
     simulate = stage("simulate", commands.simulate)
-    simulate.set_defaults(out=None)  # circuits, or what a config made elsewhere says
-    simulate.add_argument(
-        "--engine", help="of a SONATA config made elsewhere (MODEL ends in .json)"
-    )
-    simulate.add_argument("--name", help="one key under simulation; default all")
-    simulate.add_argument("--ranks", type=_positive, help="MPI ranks; default from the config")
-    simulate.add_argument("--mpi", help="MPI launch command; default as found")
-    simulate.add_argument("--save-every", type=float, help="ms of the model between two saves")
-    simulate.add_argument("--walltime", type=float, help="min; then save, stop with code 75")
-    simulate.add_argument("--dry-run", action="store_true", help="print size and cost only")
+    _simulate_arguments(simulate)
     behave = stage("behave", body_commands.behave, "behave rod")
     behave.add_argument("--name", help="one key under behaviours; default all")
     behave.add_argument("--ranks", type=_positive, help="MPI ranks of neurons; default as config")
@@ -152,6 +143,19 @@ def _verbs_of_runs(stage) -> None:
     run.add_argument("--profile", default="local", help="local, slurm, or a folder of your own")
     run.add_argument("--snakemake", default="", help="more options for Snakemake, in one word")
     run.add_argument("-n", "--dry-run", action="store_true", help="show what would be done")
+
+
+def _simulate_arguments(simulate: argparse.ArgumentParser) -> None:
+    simulate.set_defaults(out=None)  # circuits, or what a config made elsewhere says
+    simulate.add_argument(
+        "--engine", help="of a SONATA config made elsewhere (MODEL ends in .json)"
+    )
+    simulate.add_argument("--name", help="one key under simulation; default all")
+    simulate.add_argument("--ranks", type=_positive, help="MPI ranks; default from the config")
+    simulate.add_argument("--mpi", help="MPI launch command; default as found")
+    simulate.add_argument("--save-every", type=float, help="ms of the model between two saves")
+    simulate.add_argument("--walltime", type=float, help="min; then save, stop with code 75")
+    simulate.add_argument("--dry-run", action="store_true", help="print size and cost only")
 
 
 def _verbs_on_emodels(stage) -> None:

@@ -96,6 +96,7 @@ class Checkpoint:
     def __init__(self, h: Any, pc: Any, plan: Plan, saving: Saving, live: Live, spikes: tuple):
         self._h, self._pc, self._saving, self._live = h, pc, saving, live
         self._plan, self._spikes = plan, spikes
+        self._played: list[tuple] = []  # NEURON reads them while the run lasts
         self.folder = make_folder(folder_of(plan))
         self._began, self._start = time.time(), 0
         self._saved = 0.0
@@ -123,7 +124,9 @@ class Checkpoint:
         now = step * self._plan.dt
         for stimulus, times, gids in self._live.patterns:
             rest = sent(times, now)
-            stimulus.play(self._h.Vector(times[rest:]), self._h.Vector(gids[rest:]))
+            vectors = self._h.Vector(times[rest:]), self._h.Vector(gids[rest:])
+            stimulus.play(*vectors)
+            self._played.append(vectors)
         restore_reports(entry["reports"])
         if self._pc.id() == 0:
             log.info("going on at %g of %g ms", now, self._plan.duration)
