@@ -53,7 +53,9 @@ mechanisms:
   soma: {hh: {gnabar: 0.12, gkbar: 0.036, gl: 0.0003, el: -54.3}}
 """
 SWC = "1 1 {x} 0 0 10 -1\n2 1 {x} 20 0 10 1\n3 3 {x} 20 0 1 2\n4 3 {x} 320 0 1 3\n"
-TYPES = "edge_type_id model_template dynamics_params\n0 AmpaNmdaRelease NULL\n1 GabaABRelease NULL\n"
+TYPES = (
+    "edge_type_id model_template dynamics_params\n0 AmpaNmdaRelease NULL\n1 GabaABRelease NULL\n"
+)
 POPULATION = "c__c__chemical"
 KINDS = ("P", "P", "P", "I1", "I2")
 COUNTS = {(0, 1): 2, (1, 0): 3, (0, 2): 1, (0, 3): 2, (1, 3): 1, (1, 4): 2, (3, 0): 4, (4, 1): 2}
