@@ -180,7 +180,7 @@ def _verbs_on_emodels(stage) -> None:
 
 
 def _verbs_on_recordings(stage) -> None:
-    """Adds the verbs that record from single connections."""
+    """Adds the verbs that record from connections, and that change a built circuit."""
     from pipeline import emodel_commands
 
     psp = stage("psp", emodel_commands.psp, "psp column tiny --name L5_TTPC-L5_TTPC")
@@ -189,6 +189,7 @@ def _verbs_on_recordings(stage) -> None:
     psp.add_argument("--save", metavar="CSV", help="write the gains into the model, too")
     psp.add_argument("--workers", type=_positive, default=2, help="processes")
     psp.add_argument("--cache", type=Path, help="folder of kept recordings")
+    stage("perturb", emodel_commands.perturb, "perturb column no_martinotti")
 
 
 def _verbs_on_files(verb) -> None:

@@ -93,6 +93,20 @@ def psp(options: argparse.Namespace) -> None:
     )
 
 
+def perturb(options: argparse.Namespace) -> None:
+    """Make the circuit of a variant from the built circuit of another one, with changes."""
+    from pipeline.perturb.stage import base_paths, run_perturb
+
+    resolved, paths = _open_stage(options)
+    if resolved.model.perturb is None:
+        message = "the variant has no key perturb"
+        raise ConfigError(Problem(resolved.model.name, message, "add it, or leave this stage out"))
+    for population, count in run_perturb(
+        resolved, base_paths(resolved, options.out), paths
+    ).items():
+        print(f"{paths.edges(population)}  {count} edges")
+
+
 def _calibrate_psp(options: argparse.Namespace, setup, store) -> None:
     """Searches factors of conductances, and writes them as gains of runs."""
     from pipeline.psp.calibrate import calibrate, calibration_table, gain_table, measure_with

@@ -18,6 +18,7 @@ from pipeline.analysis.morphologies import (
     comparison_metrics,
     morphology_metrics,
 )
+from pipeline.analysis.network_tables import analyse_network
 from pipeline.analysis.populations import analyse_populations
 from pipeline.analysis.psp import analyse_psp
 from pipeline.analysis.reference import COLUMNS, verdict_table
@@ -29,7 +30,7 @@ from pipeline.analysis.touches import analyse_touches, touch_edges
 from pipeline.config.load import Resolved
 from pipeline.config.reference import read_reference
 from pipeline.config.rules import RuleEdges
-from pipeline.config.simulation import PoissonInput, Simulation, SpikeInput
+from pipeline.config.simulation import PoissonInput, Simulation, SpikeInput, VolleyInput
 from pipeline.runtime import write_text
 from pipeline.sonata.layout import CircuitPaths
 from pipeline.sonata.reports import read_report
@@ -75,6 +76,10 @@ def run_analysis(resolved: Resolved, paths: CircuitPaths) -> pd.DataFrame:
     metrics += _premotor(paths)
     found, pairs = analyse_psp(paths) if resolved.model.psp else ([], pd.DataFrame())
     metrics += found
+    activities, found = analyse_network(resolved, paths)
+    metrics += found
+    for key, frame in activities.items():
+        _write(paths.analysis(key), frame)
     responses = analyse_responses(resolved, paths)
     metrics += responses.metrics
     for key, found in responses.tables.items():
@@ -187,7 +192,7 @@ def _simulation(
         _write(paths.analysis(f"voltage_{name}_{record}"), thinned)
     for key, stimulus in simulation.inputs.items():
         path = paths.simulation(name) / f"input_{key}.h5"
-        if isinstance(stimulus, SpikeInput | PoissonInput):
+        if isinstance(stimulus, SpikeInput | PoissonInput | VolleyInput):
             rates = input_rates(resolved, paths, name, key)
             if rates is not None:
                 _write(paths.analysis(f"sources_{name}_{key}"), rates)

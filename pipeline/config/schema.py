@@ -14,6 +14,8 @@ from pipeline.config.emodel import AxonRule
 from pipeline.config.fits import Fit
 from pipeline.config.generalise import Generalise
 from pipeline.config.morphologies import MorphologySet
+from pipeline.config.network_activity import NetworkActivity
+from pipeline.config.perturb import Perturb
 from pipeline.config.placement import ImportedNodes, PlacedNodes, PointNodes
 from pipeline.config.premotor import Premotor
 from pipeline.config.psp import Psp
@@ -38,7 +40,7 @@ from pipeline.config.quantity import (
 from pipeline.config.recordings import Extraction
 from pipeline.config.responses import Responses
 from pipeline.config.rules import RuleEdges
-from pipeline.config.simulation import Simulation
+from pipeline.config.simulation import Simulation, Sweep
 from pipeline.config.stimuli import Stimulus
 from pipeline.config.touch_targets import TouchTargets
 from pipeline.config.touches import TouchEdges
@@ -292,6 +294,7 @@ class Analysis(Strict):
     correlation: Correlation | None = None
     responses: Responses | None = None
     touches: TouchTargets | None = None
+    network: NetworkActivity | None = None
 
 
 class Report(Strict):
@@ -338,6 +341,12 @@ class Model(Strict):
     )
     stimuli: dict[Name, Stimulus] = Field(default_factory=dict)
     simulation: dict[Name, Simulation] = Field(default_factory=dict)
+    sweeps: dict[Name, Sweep] = Field(
+        default_factory=dict, description="Grids of runs, each a job of its own."
+    )
+    perturb: Perturb | None = Field(
+        None, description="The circuit is made from that of another variant."
+    )
     psp: Psp | None = Field(None, description="Paired recordings in silico.")
     tuning: dict[Name, Tuning] = Field(default_factory=dict)
     generalise: Generalise | None = Field(

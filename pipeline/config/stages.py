@@ -29,7 +29,7 @@ def stage_slice(resolved: Resolved, stage: str, name: str = "") -> dict[str, Any
     Args:
         resolved: The model.
         stage: compile, cells, extract, generalise, morphologies, nodes, edges, stimulus, circuit,
-            simulate, psp, analyse or report.
+            simulate, psp, perturb, analyse or report.
         name: Which edge config, stimulus, run or protocol, for stages that have several.
     """
     tree = resolved.tree
@@ -54,6 +54,7 @@ def stage_slice(resolved: Resolved, stage: str, name: str = "") -> dict[str, Any
         "optimise": {"fit": tree["fits"].get(name)},
         "stimulus": {"stimulus": tree["stimuli"].get(name), "seed": tree["seed"]},
         "simulate": {"simulation": tree["simulation"].get(name), "seed": tree["seed"]},
+        "perturb": {"perturb": tree["perturb"], "seed": tree["seed"]},
         "psp": {"psp": _psp_slice(tree), "seed": tree["seed"]},
         "behave": _behave_slice(tree, name),
         "premotor": {"premotor": tree["premotor"], "seed": tree["seed"]},

@@ -26,6 +26,7 @@ from pipeline.report.column import column_figures
 from pipeline.report.figures import Tables, activity_figures, circuit_figures, clamp_figures
 from pipeline.report.fits import fit_figures
 from pipeline.report.morphologies import morphology_section
+from pipeline.report.network import network_figures
 from pipeline.report.psp import psp_figures
 from pipeline.report.rules import (
     population_rows,
@@ -119,7 +120,9 @@ def page_content(resolved: Resolved, paths: CircuitPaths, origin: dict[str, Any]
         "viewer": _viewer(tables),
         "circuit_counts": _circuit_counts(tables),
         "clamps": [*clamp_figures(tables), *fit_figures(tables), *psp_figures(tables)],
-        "activity": [*response_figures(tables), *activity_figures(tables)],
+        "activity": [
+            *response_figures(tables), *network_figures(tables), *activity_figures(tables),
+        ],
         "behaviour": behaviour_figures(tables),
         "player": player_data(tables),
         "responses": response_rows(tables), "published": published_side(tables),

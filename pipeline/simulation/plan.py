@@ -12,7 +12,7 @@ import pandas as pd
 
 from pipeline.config.load import Resolved
 from pipeline.config.psp import Psp
-from pipeline.config.simulation import PoissonInput, Simulation, SpikeInput
+from pipeline.config.simulation import PoissonInput, Simulation, SpikeInput, VolleyInput
 from pipeline.config.tables import read_csv
 from pipeline.errors import ConfigError, Problem, SimulationError
 from pipeline.runtime import write_json
@@ -164,7 +164,7 @@ def _write_input(resolved: Resolved, name: str, key: str, paths: CircuitPaths) -
     simulation = resolved.model.simulation[name]
     folder = paths.simulation(name)
     file = folder / f"input_{key}.h5"
-    if isinstance(simulation.inputs[key], SpikeInput | PoissonInput):
+    if isinstance(simulation.inputs[key], SpikeInput | PoissonInput | VolleyInput):
         population, file = write_trains(resolved, simulation, key, paths, file)
         return {
             "input_type": "spikes",

@@ -1,0 +1,1 @@
+"""Circuits changed into other circuits: edges in, edges out."""
