@@ -15,7 +15,7 @@ from pipeline.config.fits import Fit
 from pipeline.config.generalise import Generalise
 from pipeline.config.morphologies import MorphologySet
 from pipeline.config.network_activity import NetworkActivity
-from pipeline.config.perturb import Perturb
+from pipeline.config.perturbed import Perturb
 from pipeline.config.placement import ImportedNodes, PlacedNodes, PointNodes
 from pipeline.config.premotor import Premotor
 from pipeline.config.psp import Psp

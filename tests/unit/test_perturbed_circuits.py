@@ -11,7 +11,7 @@ from pipeline.config.load import load_model
 from pipeline.errors import CircuitError, ConfigError
 from pipeline.perturb import edges as change
 from pipeline.perturb.edges import Edges
-from pipeline.perturb.stage import base_paths, read_population, run_perturb, scale_channel
+from pipeline.perturbed import base_paths, read_population, run_perturb, scale_channel
 from pipeline.runtime import write_json
 from pipeline.sonata.layout import CircuitPaths
 from pipeline.sonata.read import read_edges
