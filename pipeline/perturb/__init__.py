@@ -1,0 +1,1 @@
+"""Perturbations of contacts: arrays in, arrays out; nothing here knows an animal or a file."""
