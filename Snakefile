@@ -7,9 +7,20 @@ min_version("9.0")
 
 include: "pipeline/rules/common.smk"
 include: "pipeline/rules/cells.smk"
-include: "pipeline/rules/morphologies.smk"
 include: "pipeline/rules/emodels.smk"
-include: "pipeline/rules/circuit.smk"
+
+
+# A changed circuit comes from the built one of another variant.
+if MODEL.perturb:
+
+    include: "pipeline/rules/perturb.smk"
+
+else:
+
+    include: "pipeline/rules/morphologies.smk"
+    include: "pipeline/rules/circuit.smk"
+
+
 include: "pipeline/rules/stimuli.smk"
 include: "pipeline/rules/simulate.smk"
 include: "pipeline/rules/behave.smk"

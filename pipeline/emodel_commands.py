@@ -1,4 +1,4 @@
-"""What the verbs about e-models do: targets from recordings, morphologies judged."""
+"""What the verbs about cells do: targets from recordings, e-models, morphologies judged, pairs."""
 
 from __future__ import annotations
 
@@ -49,15 +49,83 @@ def generalise(options: argparse.Namespace) -> None:
         message = "the model has no key generalise"
         raise ConfigError(Problem(resolved.model.name, message, "add it, or leave this stage out"))
     evaluator = stage.evaluator_of(resolved, paths)
-    store = Store(cache_folder(options.cache, "generalise"))
+    known = resolved.model.generalise.known
+    if options.save and known is None:
+        message = "nowhere to save evaluations"
+        raise ConfigError(Problem(resolved.model.name, message, "name a file: generalise.known"))
+    shipped = resolved.path(known) if known else None
+    store = Store(cache_folder(options.cache, "generalise"), shipped)
     if options.part:
         part, parts = options.part
         found = stage.run_part(resolved, paths, evaluator, store, part - 1, parts, options.workers)
         print(f"{found[0]}  {found[1]} evaluated")
         return
-    found = stage.run_generalise(resolved, paths, evaluator, store, options.workers)
+    found = stage.run_generalise(resolved, paths, evaluator, store, options.workers, options.save)
     print(
         f"{paths.generalise('pairs')}  {found['accepted']} of {found['pairs']} pairs accepted, "
         f"{found['covered']} of {found['me_types']} me-types covered, "
         f"{found['evaluated']} evaluated now"
     )
+
+
+def psp(options: argparse.Namespace) -> None:
+    """Record from pairs of connected cells in silico, and hold potentials beside published ones."""
+    from pipeline.psp.stage import Setup, record_all, write_tables
+    from pipeline.runtime import JsonStore
+    from pipeline.simulation.stage import compiled_library
+
+    resolved, paths = _open_stage(options)
+    if resolved.model.psp is None:
+        message = "the model has no key psp"
+        raise ConfigError(Problem(resolved.model.name, message, "add it, or leave this stage out"))
+    library = compiled_library(paths, needed=True)
+    setup = Setup(resolved, paths, library, options.name)
+    store = JsonStore(cache_folder(options.cache, "psp"))
+    if options.calibrate:
+        _calibrate_psp(options, setup, store)
+        return
+    recordings, made = record_all(setup, store, options.workers)
+    write_tables(setup, recordings, paths)
+    good = sum("psp" in r.result for r in recordings)
+    print(
+        f"{paths.psp('pathways')}  {len(setup.pathways)} pathways, {good} of {len(recordings)} "
+        f"connections recorded, {made} now"
+    )
+
+
+def perturb(options: argparse.Namespace) -> None:
+    """Make the circuit of a variant from the built circuit of another one, with changes."""
+    from pipeline.perturbed import base_paths, run_perturb
+
+    resolved, paths = _open_stage(options)
+    if resolved.model.perturb is None:
+        message = "the variant has no key perturb"
+        raise ConfigError(Problem(resolved.model.name, message, "add it, or leave this stage out"))
+    for population, count in run_perturb(
+        resolved, base_paths(resolved, options.out), paths
+    ).items():
+        print(f"{paths.edges(population)}  {count} edges")
+
+
+def _calibrate_psp(options: argparse.Namespace, setup, store) -> None:
+    """Searches factors of conductances, and writes them as gains of runs."""
+    from pipeline.psp.calibrate import calibrate, calibration_table, gain_table, measure_with
+    from pipeline.psp.stage import write_csv
+
+    measure = measure_with(setup, store, options.workers)
+    found = calibrate(setup, measure)
+    _, final = measure({s.pathway.name: s.factor for s in found})
+    table = calibration_table(found, final)
+    model, paths = setup.resolved.model, setup.paths
+    write_csv(paths.psp("calibration"), table)
+    source = f"sonatina psp {model.name} {model.variant} --calibrate, seed {setup.seed}"
+    gains = gain_table(setup, table, source)
+    write_csv(paths.psp("gains"), gains)
+    if options.save:
+        write_csv(setup.resolved.path(options.save), gains)
+    for row in table.itertuples():
+        print(
+            f"{row.pathway:<20} x {row.factor:<7.4g} {row.before:.3g} -> {row.after:.3g} mV "
+            f"({row.target:.3g})  {row.off}"
+        )
+    print(paths.psp("gains"))

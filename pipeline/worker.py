@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import multiprocessing
 import os
@@ -18,8 +19,15 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TypeVar
 
-from pipeline.errors import PipelineError, Problem, SimulationError
-from pipeline.runtime import launched_ranks, progress, rank, setup_logging, write_json
+from pipeline.errors import PipelineError, Problem, SimulationError, ToolError
+from pipeline.runtime import (
+    full_disk,
+    launched_ranks,
+    progress,
+    rank,
+    setup_logging,
+    write_json,
+)
 
 Item, Result = TypeVar("Item"), TypeVar("Result")
 
@@ -59,6 +67,58 @@ def map_in_order(
     return [result for result, _ in done]
 
 
+def map_surviving(
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    workers: int,
+    label: str,
+    *,
+    limit: float,
+    recycle: int = 20,
+) -> list[Result | str]:
+    """Applies a function in worker processes that may hang or die; none of it ends the others.
+
+    Args:
+        function: Of a module, so that another process finds it.
+        items: What it is applied to; pure data.
+        workers: Processes; results do not depend on it.
+        label: Of the progress bar.
+        limit: s per item.
+        recycle: Items after which a worker is replaced, so that memory does not grow.
+
+    Returns:
+        Results in the order of the items; a text where there is none, which says why.
+
+    Raises:
+        ToolError: If pebble is not installed.
+    """
+    if not items:
+        return []
+    try:
+        from pebble import ProcessPool
+    except ImportError:
+        hint = "pip install 'sonatina[optimise]'"
+        raise ToolError(Problem("pebble", "not installed", hint)) from None
+    context = multiprocessing.get_context("spawn")
+    with ProcessPool(
+        workers, max_tasks=recycle, initializer=end_with_parent, context=context
+    ) as pool:
+        waiting = [pool.schedule(function, args=[item], timeout=limit) for item in items]
+        shown = progress(waiting, total=len(items), label=label)
+        return [_survived(future, limit) for future in shown]
+
+
+def _survived(future, limit: float):
+    try:
+        return future.result()
+    except TimeoutError:
+        return f"took longer than {limit:g} s"
+    except PipelineError as error:
+        return str(error.problems[0])
+    except Exception as error:  # a worker that died; pebble has no common base for its errors
+        return f"{type(error).__name__}: {error}"
+
+
 def _guarded(function: Callable[[Item], Result], item: Item) -> tuple[Result | None, list[Problem]]:
     """Problems pass between processes whole, exceptions do not."""
     try:
@@ -87,13 +147,18 @@ def serve(job_file: str, work: Callable[[dict], dict]) -> None:
     setup_logging()
     job = json.loads(Path(job_file).read_text())
     exchange = Path(job["exchange"])
+    # Its name tells whose process this is; it stays empty unless the process crashes.
+    crash = open(exchange / f"crash-{rank()}-{os.getpid()}.txt", "w")
+    faulthandler.enable(crash, all_threads=False)
     _guard(*job["parent"])
     try:
         result = work(job)
     except BaseException as error:
         # Whatever it is: the other ranks would wait for this one for ever.
-        _tell(exchange, error)
-        _abort()
+        try:
+            _tell(exchange, error)
+        finally:
+            _abort()
     if rank() == 0:
         write_json(exchange / "result.json", result)
     _leave()
@@ -115,6 +180,8 @@ def _guard(host: str, parent: int) -> None:
 def _tell(exchange: Path, error: BaseException) -> None:
     if isinstance(error, PipelineError):
         problems, code = error.problems, error.exit_code
+    elif problem := full_disk(error):
+        problems, code = [problem], 1
     else:
         last = traceback.extract_tb(error.__traceback__)[-1]
         where = f"rank {rank()}, {Path(last.filename).name}:{last.lineno}"

@@ -18,7 +18,9 @@ from pipeline.analysis.morphologies import (
     comparison_metrics,
     morphology_metrics,
 )
+from pipeline.analysis.network_tables import analyse_network
 from pipeline.analysis.populations import analyse_populations
+from pipeline.analysis.psp import analyse_psp
 from pipeline.analysis.reference import COLUMNS, verdict_table
 from pipeline.analysis.response_tables import analyse_responses
 from pipeline.analysis.rules import analyse_rules
@@ -28,7 +30,7 @@ from pipeline.analysis.touches import analyse_touches, touch_edges
 from pipeline.config.load import Resolved
 from pipeline.config.reference import read_reference
 from pipeline.config.rules import RuleEdges
-from pipeline.config.simulation import PoissonInput, Simulation, SpikeInput
+from pipeline.config.simulation import PoissonInput, Simulation, SpikeInput, VolleyInput
 from pipeline.runtime import write_text
 from pipeline.sonata.layout import CircuitPaths
 from pipeline.sonata.reports import read_report
@@ -72,6 +74,12 @@ def run_analysis(resolved: Resolved, paths: CircuitPaths) -> pd.DataFrame:
     for key, track in tracks.items():
         _write(paths.analysis(key), track)
     metrics += _premotor(paths)
+    found, pairs = analyse_psp(paths) if resolved.model.psp else ([], pd.DataFrame())
+    metrics += found
+    activities, found = analyse_network(resolved, paths)
+    metrics += found
+    for key, frame in activities.items():
+        _write(paths.analysis(key), frame)
     responses = analyse_responses(resolved, paths)
     metrics += responses.metrics
     for key, found in responses.tables.items():
@@ -85,9 +93,9 @@ def run_analysis(resolved: Resolved, paths: CircuitPaths) -> pd.DataFrame:
         reference, _ = read_reference(resolved.path(resolved.model.reference))
         values = {name: value for name, value, _ in metrics}
         verdicts = verdict_table(reference, values, resolved.tree)
-    if len(responses.verdicts):
-        both = [frame for frame in (verdicts, responses.verdicts) if len(frame)]
-        verdicts = pd.concat(both, ignore_index=True)
+    judged = [frame for frame in (verdicts, pairs, responses.verdicts) if len(frame)]
+    if len(judged) > 1 or not len(verdicts):
+        verdicts = pd.concat(judged, ignore_index=True) if judged else verdicts
     _write(paths.analysis("verdicts"), verdicts)
     return verdicts
 
@@ -184,7 +192,7 @@ def _simulation(
         _write(paths.analysis(f"voltage_{name}_{record}"), thinned)
     for key, stimulus in simulation.inputs.items():
         path = paths.simulation(name) / f"input_{key}.h5"
-        if isinstance(stimulus, SpikeInput | PoissonInput):
+        if isinstance(stimulus, SpikeInput | PoissonInput | VolleyInput):
             rates = input_rates(resolved, paths, name, key)
             if rates is not None:
                 _write(paths.analysis(f"sources_{name}_{key}"), rates)

@@ -63,7 +63,9 @@ def analyse_touches(
 
 
 def touch_edges(resolved: Resolved) -> list[str]:
-    """Names of all edge configs of kind touches."""
+    """Names of all edge configs of kind touches; none in a circuit that was changed afterwards."""
+    if resolved.model.perturb:
+        return []
     return [name for name, edges in resolved.model.edges.items() if isinstance(edges, TouchEdges)]
 
 

@@ -9,6 +9,7 @@ import math
 import re
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,8 @@ SOMA, AXON, DEND, APIC, MYELIN = 1, 2, 3, 4, 5
 """SWC types; myelin is no type of a file, only of what an axon rule adds."""
 STUB_LENGTH, STUB_DIAMETER = 30.0, 1.0
 """um. Each of the two sections that replace an axon (Gouwens et al. 2018, perisomatic models)."""
+STUB_PIECES = 5
+"""Pieces of a section of the stub that follows an axon, and its nseg (Reva et al. 2023)."""
 MYELIN_LENGTH = 1000.0
 """um. Of the myelinated section behind the stub (Reva et al. 2023, Patterns 4:100855)."""
 
@@ -37,12 +40,14 @@ class Section:
         parent: Section id of the parent; -1 for the soma.
         points: float64 [n, 3], um.
         diameters: float64 [n], um.
+        segments: Its nseg, where the axon rule says it; 0: the discretisation does.
     """
 
     kind: int
     parent: int
     points: np.ndarray
     diameters: np.ndarray
+    segments: int = 0
 
     @cached_property
     def arc(self) -> np.ndarray:
@@ -166,8 +171,9 @@ def with_axon(morphology: Morphology, rule: str) -> Morphology:
     - ``stub``: 1 um wide each (Gouwens et al. 2018).
     - ``stub_tapered``: as wide as the first section of the axon, and as the first whose middle is
       more than 60 um away; 1 um without an axon (Markram et al. 2015, as in BluePyOpt).
-    - ``stub_myelin``: the same and a myelinated section of 1000 um, as wide as the second (Reva et
-      al. 2023).
+    - ``stub_myelin``: ten pieces of 6 um, each as wide as a piece of about 6 um of the first axon
+      sections in the order of their ids (1 um without an axon), in five segments per section; then a
+      myelinated section of 1000 um in five segments, as wide as the last piece (Reva et al. 2023).
 
     Args:
         morphology: The cell as read, or one this rule has changed already.
@@ -190,23 +196,58 @@ def with_axon(morphology: Morphology, rule: str) -> Morphology:
         new_id[index] = len(sections)
         sections.append(replace(section, parent=new_id[section.parent]))
     start, parent = sections[0].locate(np.array([0.5]))[0], 0
-    for kind, length, diameter in _stub(morphology, rule):
-        end = start - [0.0, length, 0.0]
-        wide = np.array([diameter, diameter])
-        sections.append(Section(kind, parent, np.stack([start, end]), wide))
-        start, parent = end, len(sections) - 1
+    for kind, length, diameters, segments in _stub(morphology, rule):
+        arc = np.linspace(0.0, length, len(diameters) + 1)[
+            [0, *np.repeat(range(1, len(diameters)), 2), -1]
+        ]
+        points = start - np.outer(arc, [0.0, 1.0, 0.0])
+        sections.append(Section(kind, parent, points, np.repeat(diameters, 2), segments))
+        start, parent = points[-1], len(sections) - 1
     return Morphology(morphology.name, tuple(sections), rule)
 
 
-def _stub(morphology: Morphology, rule: str) -> list[tuple[int, float, float]]:
-    """Kind, length and diameter (um) of the sections that replace an axon."""
+def _stub(morphology: Morphology, rule: str) -> list[tuple[int, float, list[float], int]]:
+    """Kind, length, diameters of equal pieces (um) and nseg of the sections that replace an axon."""
     if rule == "none":
         return []
+    if rule == "stub_myelin":
+        wide = _axon_pieces(morphology)
+        near, far = wide[:STUB_PIECES], wide[STUB_PIECES:]
+        return [
+            (AXON, STUB_LENGTH, near, STUB_PIECES),
+            (AXON, STUB_LENGTH, far, STUB_PIECES),
+            (MYELIN, MYELIN_LENGTH, far[-1:], STUB_PIECES),
+        ]
     near, far = STUB_DIAMETER, STUB_DIAMETER
     if rule != "stub":
         near, far = _axon_diameters(morphology)
-    found = [(AXON, STUB_LENGTH, near), (AXON, STUB_LENGTH, far)]
-    return [*found, (MYELIN, MYELIN_LENGTH, far)] if rule == "stub_myelin" else found
+    return [(AXON, STUB_LENGTH, [near], 0), (AXON, STUB_LENGTH, [far], 0)]
+
+
+def _axon_pieces(morphology: Morphology) -> list[float]:
+    """Diameters (um) of the first ten pieces of an axon, section after section.
+
+    A section is cut into an odd number of equal pieces, 1 + 2 int(L / 12 um); the last diameter goes on
+    where the axon has fewer pieces (SSCxEModelExamples of Reva et al. 2023, rule of the axon).
+    """
+    wanted = 2 * STUB_PIECES
+    found: list[float] = []
+    for section in morphology.sections[1:]:
+        if section.kind == AXON and section.length > 0 and section.area > 0:
+            count = 1 + 2 * int(section.length / (4 * STUB_LENGTH / wanted))
+            edges = np.linspace(0.0, section.length, count + 1)
+            found += [_mean_diameter(section, a, b) for a, b in pairwise(edges)]
+        if len(found) >= wanted:
+            break
+    found = found or [STUB_DIAMETER]
+    return (found + found[-1:] * wanted)[:wanted]
+
+
+def _mean_diameter(section: Section, start: float, stop: float) -> float:
+    """Mean diameter (um) of a section between two path lengths."""
+    inside = section.arc[(section.arc > start) & (section.arc < stop)]
+    at = np.concatenate([[start], inside, [stop]])
+    return float(np.trapezoid(np.interp(at, section.arc, section.diameters), at) / (stop - start))
 
 
 def _axon_diameters(morphology: Morphology) -> tuple[float, float]:
@@ -299,10 +340,14 @@ def segment_counts(
     """Returns nseg per section: int32 [sections]; the soma has one.
 
     ``fixed_length``: ceil(L / length). ``odd_length``: 1 + 2 int(L / (2 length)). ``d_lambda``: the
-    odd number of Hines & Carnevale (2001, Neuroscientist 7:123) at the rule's frequency.
+    odd number of Hines & Carnevale (2001, Neuroscientist 7:123) at the rule's frequency. Sections of a
+    stub may bring their own number.
     """
     counts = np.ones(len(morphology.sections), np.int32)
     for index, section in enumerate(morphology.sections[1:], start=1):
+        if section.segments:
+            counts[index] = section.segments
+            continue
         if isinstance(rule, FixedLength):
             counts[index] = max(1, math.ceil(section.length / rule.length))
             continue

@@ -7,52 +7,24 @@ from pathlib import Path
 
 from pipeline.config.cell_models import model_files
 from pipeline.config.celltypes import TypeSpec, resolve_types
+from pipeline.config.check_studies import check_gains, check_network, check_perturb, check_psp
+from pipeline.config.checking import Check
 from pipeline.config.morphologies import GrownMorphologies
 from pipeline.config.placement import ImportedNodes, PlacedNodes, Voxels
 from pipeline.config.placement_rules import read_rules
-from pipeline.config.places import inside
 from pipeline.config.problems import where_is
 from pipeline.config.schema import ContactEdges, Model, TableNodes, VirtualNodes
 from pipeline.config.simulation import (
     FileCurrent,
     PoissonInput,
-    Simulation,
     SpikeInput,
     TableCurrent,
+    VolleyInput,
 )
 from pipeline.config.stimuli import MovieFile
 from pipeline.config.touches import TouchEdges, touch_files
-from pipeline.config.yaml_lines import Document, KeyPath, nearest
+from pipeline.config.yaml_lines import Document, KeyPath
 from pipeline.errors import ConfigError, Problem
-
-
-class _Check:
-    """Collects problems of one model with the line of each key."""
-
-    def __init__(self, model: Model, folder: Path, document: Document):
-        self.model, self.folder, self.document = model, folder, document
-        self.problems: list[Problem] = []
-        self.node_sets = list(model.nodes)
-
-    def report(self, path: KeyPath, message: str, hint: str = "") -> None:
-        self.problems.append(Problem(where_is(path, self.document), message, hint))
-
-    def one_of(self, path: KeyPath, name: str, known: list[str], what: str) -> None:
-        if name not in known:
-            self.report(path, f"no {what} {name!r}", nearest(name, known))
-
-    def file(self, path: KeyPath, relative: str, *, folder: bool = False) -> Path | None:
-        try:
-            found = inside(self.folder, relative)
-        except ConfigError as error:
-            problem = error.problems[0]
-            self.report(path, problem.message, problem.hint)
-            return None
-        if not (found.is_dir() if folder else found.is_file()):
-            kind = "folder" if folder else "file"
-            self.report(path, f"no such {kind}: {relative!r}", f"looked for {found}")
-            return None
-        return found
 
 
 def check_references(model: Model, folder: Path, document: Document) -> list[Problem]:
@@ -66,7 +38,7 @@ def check_references(model: Model, folder: Path, document: Document) -> list[Pro
     Returns:
         All problems found.
     """
-    check = _Check(model, folder, document)
+    check = Check(model, folder, document)
     _check_variant(check)
     _check_cells(check)
     _check_morphologies(check)
@@ -74,11 +46,15 @@ def check_references(model: Model, folder: Path, document: Document) -> list[Pro
     _check_edges(check)
     _check_stimuli(check)
     _check_simulations(check)
+    check_perturb(check)
+    check_psp(check)
     _check_tuning(check)
     _check_extract(check)
     _check_generalise(check)
     _check_behaviours(check)
     _check_analysis(check)
+    for index, name in enumerate(check.model.report.fits):
+        check.one_of(("report", "fits", index), name, list(check.model.fits), "fit")
     return check.problems
 
 
@@ -88,7 +64,7 @@ def is_virtual(nodes: object) -> bool:
     return isinstance(nodes, VirtualNodes) or kind == "virtual"
 
 
-def _check_cells(check: _Check) -> None:
+def _check_cells(check: Check) -> None:
     cells = check.model.cells
     if cells is None:
         for name, nodes in check.model.nodes.items():
@@ -111,7 +87,7 @@ def _check_cells(check: _Check) -> None:
             check.report((*path, "window"), message, f"the step lasts {protocol.duration:g} ms")
 
 
-def _check_morphologies(check: _Check) -> None:
+def _check_morphologies(check: Check) -> None:
     config = check.model.morphologies
     if config is None:
         return
@@ -136,12 +112,12 @@ def _check_morphologies(check: _Check) -> None:
             check.report((*path, "layers"), message, "give the thickness of every layer")
 
 
-def _check_extract(check: _Check) -> None:
+def _check_extract(check: Check) -> None:
     for name, config in check.model.extract.items():
         check.file(("extract", name, "sweeps"), config.sweeps)
 
 
-def _check_generalise(check: _Check) -> None:
+def _check_generalise(check: Check) -> None:
     config = check.model.generalise
     if config is None:
         return
@@ -155,14 +131,14 @@ def _check_generalise(check: _Check) -> None:
     check.file((*path, "emodels"), config.emodels, folder=True)
 
 
-def _check_variant(check: _Check) -> None:
+def _check_variant(check: Check) -> None:
     if check.model.default_variant:
         variants = [p.stem for p in (check.folder / "variants").glob("*.yaml")]
         name = check.model.default_variant
         check.one_of(("default_variant",), name, ["default", *variants], "variant")
 
 
-def _check_nodes(check: _Check) -> None:
+def _check_nodes(check: Check) -> None:
     for name, nodes in check.model.nodes.items():
         path: KeyPath = ("nodes", name)
         if isinstance(nodes, VirtualNodes):
@@ -185,7 +161,7 @@ def _check_nodes(check: _Check) -> None:
                 _check_columns(check, path, nodes, table)
 
 
-def _check_placed(check: _Check, name: str, nodes: PlacedNodes) -> None:
+def _check_placed(check: Check, name: str, nodes: PlacedNodes) -> None:
     """Checks files and types; collects the node sets that the population will have."""
     path: KeyPath = ("nodes", name)
     table = check.file((*path, "table"), nodes.table) if nodes.table else None
@@ -233,7 +209,7 @@ def _values(specs: list[TypeSpec], key: str) -> set[str]:
     return {getattr(s, own) if own else s.labels.get(key, "") for s in specs} - {""}
 
 
-def _check_columns(check: _Check, path: KeyPath, nodes: TableNodes, table: Path) -> None:
+def _check_columns(check: Check, path: KeyPath, nodes: TableNodes, table: Path) -> None:
     with open(table, newline="", encoding="utf-8", errors="replace") as handle:
         columns = next(csv.reader(handle), [])
     if not columns:
@@ -247,7 +223,7 @@ def _check_columns(check: _Check, path: KeyPath, nodes: TableNodes, table: Path)
             check.one_of((*path, key, index), column, columns, f"column of {table.name}")
 
 
-def _check_edges(check: _Check) -> None:
+def _check_edges(check: Check) -> None:
     for name, edges in check.model.edges.items():
         path: KeyPath = ("edges", name)
         nodes = check.model.nodes.items()
@@ -271,7 +247,7 @@ def _check_edges(check: _Check) -> None:
                 check.one_of((*path, "connectome"), edges.connectome, known, "connectome")
 
 
-def _check_touches(check: _Check, path: KeyPath, edges: TouchEdges) -> None:
+def _check_touches(check: Check, path: KeyPath, edges: TouchEdges) -> None:
     """Checks population, files and headers; what the tables say is checked by the stage."""
     cells = PlacedNodes | ImportedNodes
     placed = [k for k, n in check.model.nodes.items() if isinstance(n, cells) and not is_virtual(n)]
@@ -287,7 +263,7 @@ def _check_touches(check: _Check, path: KeyPath, edges: TouchEdges) -> None:
                 check.problems.append(Problem(f"{table}:1", message, expected))
 
 
-def _check_stimuli(check: _Check) -> None:
+def _check_stimuli(check: Check) -> None:
     virtual = [k for k, n in check.model.nodes.items() if is_virtual(n)]
     for name, stimulus in check.model.stimuli.items():
         path: KeyPath = ("stimuli", name)
@@ -297,14 +273,14 @@ def _check_stimuli(check: _Check) -> None:
             check.file((*path, "movie", "file"), stimulus.movie.file)
 
 
-def _check_simulations(check: _Check) -> None:
+def _check_simulations(check: Check) -> None:
     known = check.node_sets
     virtual = [k for k, n in check.model.nodes.items() if is_virtual(n)]
     for name, simulation in check.model.simulation.items():
         path: KeyPath = ("simulation", name)
         for key, stimulus in simulation.inputs.items():
             at = (*path, "inputs", key)
-            if isinstance(stimulus, SpikeInput | PoissonInput):
+            if isinstance(stimulus, SpikeInput | PoissonInput | VolleyInput):
                 check.one_of((*at, "nodes"), stimulus.nodes, virtual, "virtual node population")
             else:
                 check.one_of((*at, "nodes"), stimulus.nodes, known, "node population or set")
@@ -315,7 +291,7 @@ def _check_simulations(check: _Check) -> None:
                 check.file((*at, "table"), stimulus.table)
             if isinstance(stimulus, FileCurrent | SpikeInput) and stimulus.file:
                 check.file((*at, "file"), stimulus.file)
-        _check_gains(check, path, simulation)
+        check_gains(check, path, simulation)
         for key, record in simulation.record.items():
             at = (*path, "record", key)
             reachable = [k for k in known if k not in virtual]
@@ -331,7 +307,7 @@ def _check_simulations(check: _Check) -> None:
             check.report((*path, "duration"), message, "choose a multiple")
 
 
-def _check_tuning(check: _Check) -> None:
+def _check_tuning(check: Check) -> None:
     model = check.model
     for name, tuning in model.tuning.items():
         path: KeyPath = ("tuning", name)
@@ -353,18 +329,7 @@ def _check_tuning(check: _Check) -> None:
             check.report((*path, "simulation"), message, "name a run with kind: spikes, stimulus")
 
 
-def _check_gains(check: _Check, path: KeyPath, simulation: Simulation) -> None:
-    for index, file in enumerate(simulation.gain_tables):
-        check.file((*path, "gain_tables", index), file)
-    for index, gain in enumerate(simulation.gains):
-        at: KeyPath = (*path, "gains", index)
-        check.one_of((*at, "edges"), gain.edges, list(check.model.edges), "edges")
-        for side in ("source", "target"):
-            if name := getattr(gain, side):
-                check.one_of((*at, side), name, check.node_sets, "node population or set")
-
-
-def _check_behaviours(check: _Check) -> None:
+def _check_behaviours(check: Check) -> None:
     for name, behaviour in check.model.behaviours.items():
         path: KeyPath = ("behaviours", name)
         if mesh := getattr(behaviour.body, "mesh", None):
@@ -385,11 +350,12 @@ def _check_behaviours(check: _Check) -> None:
             check.one_of(where, sensing.set, check.node_sets, "node set")
 
 
-def _check_analysis(check: _Check) -> None:
+def _check_analysis(check: Check) -> None:
     model = check.model
     if model.reference:
         check.file(("reference",), model.reference)
     _check_responses(check)
+    check_network(check, [n for n, c in check.model.nodes.items() if not is_virtual(c)])
     if touches := model.analysis.touches:
         for key in ("pathways", "recorded"):
             if (file := getattr(touches, key)) is not None:
@@ -411,11 +377,11 @@ def _check_analysis(check: _Check) -> None:
         check.one_of((*path, "record"), correlation.record, list(simulation.record), "record")
 
 
-def _check_responses(check: _Check) -> None:
+def _check_responses(check: Check) -> None:
     responses, path = check.model.analysis.responses, ("analysis", "responses")
     if responses is None:
         return
-    for key in ("recorded", "published_model", "units"):
+    for key in ("recorded", "published_model", "units", "seeds"):
         if file := getattr(responses, key):
             check.file((*path, key), file)
     check.one_of((*path, "nodes"), responses.nodes, check.node_sets, "node population or set")

@@ -33,6 +33,19 @@ class Search(Strict):
     mutation: float = Field(0.7, ge=0, le=1, description="Probability that a child is mutated.")
     crossover: float = Field(0.7, ge=0, le=1, description="Probability that two children mix.")
     sigma: float = Field(0.4, gt=0, description="First step of CMA; bounds are -1 and 1.")
+    start: list[RelativeFile] = Field(
+        default=[],
+        description="E-models in the first generation; the rest of it are copies of them, moved by `spread`.",
+    )
+    spread: float = Field(
+        0.05, gt=0, le=1, description="Sd of the moves of the copies, in parts of the bounds."
+    )
+    polish: int = Field(
+        0,
+        ge=0,
+        le=1000,
+        description="Steps of least squares (SciPy) from the best individual after the generations.",
+    )
 
 
 class Evaluation(Strict):

@@ -14,6 +14,7 @@ from pipeline.config.crosscheck import check_references
 from pipeline.config.places import inside, project_roots
 from pipeline.config.problems import DISCRIMINATORS, known_keys, schema_problems, where_is
 from pipeline.config.schema import Model
+from pipeline.config.sweeps import expand
 from pipeline.config.yaml_lines import Document, KeyPath, Origin, dotted, nearest, read_yaml
 from pipeline.errors import ConfigError, Problem
 
@@ -95,6 +96,9 @@ def load_model(model: str, variant: str | None = None) -> Resolved:
         document.data["variant"] = chain[-1][1].data.get("name", path.stem)
         document.origins[("variant",)] = _origin(chain[-1][1], "name")
     validated = _validate(document)
+    if validated.sweeps:
+        expand(document, validated.sweeps)
+        validated = _validate(document)
     folder = chain[0][0].parent.resolve()
     tree = validated.model_dump(mode="json", by_alias=True)
     resolved = Resolved(validated, tree, document, folder, [p for p, _ in chain])

@@ -14,9 +14,12 @@ from pipeline.config.emodel import AxonRule
 from pipeline.config.fits import Fit
 from pipeline.config.generalise import Generalise
 from pipeline.config.morphologies import MorphologySet
+from pipeline.config.network_activity import NetworkActivity
 from pipeline.config.perturb import Perturbation
+from pipeline.config.perturbed import Perturb
 from pipeline.config.placement import ImportedNodes, PlacedNodes, PointNodes
 from pipeline.config.premotor import Premotor
+from pipeline.config.psp import Psp
 from pipeline.config.quantity import (
     Distance,
     Hertz,
@@ -38,7 +41,7 @@ from pipeline.config.quantity import (
 from pipeline.config.recordings import Extraction
 from pipeline.config.responses import Responses
 from pipeline.config.rules import RuleEdges
-from pipeline.config.simulation import Simulation
+from pipeline.config.simulation import Simulation, Sweep
 from pipeline.config.stimuli import Stimulus
 from pipeline.config.touch_targets import TouchTargets
 from pipeline.config.touches import TouchEdges
@@ -301,6 +304,7 @@ class Analysis(Strict):
     correlation: Correlation | None = None
     responses: Responses | None = None
     touches: TouchTargets | None = None
+    network: NetworkActivity | None = None
 
 
 class Report(Strict):
@@ -310,6 +314,9 @@ class Report(Strict):
     colours: Literal["viridis", "magma", "cividis"] = "viridis"
     traces: int = Field(12, ge=1, le=200, description="Voltage traces shown.")
     dpi: int = Field(110, ge=50, le=400)
+    fits: list[Name] = Field(
+        default=[], description="Fits that are run for the report; it shows what came of them."
+    )
 
 
 class Model(Strict):
@@ -344,6 +351,13 @@ class Model(Strict):
     )
     stimuli: dict[Name, Stimulus] = Field(default_factory=dict)
     simulation: dict[Name, Simulation] = Field(default_factory=dict)
+    sweeps: dict[Name, Sweep] = Field(
+        default_factory=dict, description="Grids of runs, each a job of its own."
+    )
+    perturb: Perturb | None = Field(
+        None, description="The circuit is made from that of another variant."
+    )
+    psp: Psp | None = Field(None, description="Paired recordings in silico.")
     tuning: dict[Name, Tuning] = Field(default_factory=dict)
     generalise: Generalise | None = Field(
         None, description="Judges every allowed morphology with every e-model."

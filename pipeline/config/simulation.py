@@ -16,6 +16,7 @@ from pipeline.config.quantity import (
     Nanoamps,
     RelativeFile,
     Strict,
+    Text,
     TimeStep,
 )
 
@@ -56,6 +57,22 @@ class NoiseCurrent(Strict):
     sd: Nanoamps
     interval: TimeStep | None = Field(None, description="Default: the time step.")
     seed: int | None = Field(None, ge=0, description="Default: the model's seed.")
+
+
+class ThresholdCurrent(Strict):
+    """Percent of each cell's own threshold current, with its holding current (node attributes)."""
+
+    kind: Literal["threshold"]
+    nodes: Name = Field(description="Node population or node set.")
+    percent: float = Field(
+        allow_inf_nan=False, description="Of threshold_current; 100 brings a cell just to firing."
+    )
+    holding: bool = Field(True, description="Adds holding_current, over the whole run.")
+    start: Milliseconds = Field(0.0, description="Of the percent.")
+    stop: Milliseconds | None = None
+    unknown: Literal["error", "none"] = Field(
+        "error", description="Cells whose currents were not found: an error, or no current."
+    )
 
 
 class FileCurrent(Strict):
@@ -100,14 +117,27 @@ class PoissonInput(Strict):
     seed: int | None = Field(None, ge=0, description="Default: the model's seed.")
 
 
+class VolleyInput(Strict):
+    """One spike of each of some virtual nodes at given times, with jitter: a thalamic volley."""
+
+    kind: Literal["volley"]
+    nodes: Name = Field(description="Virtual node population.")
+    times: list[Milliseconds] = Field(min_length=1, description="Of the volleys.")
+    fibres: int = Field(ge=1, description="Nodes that fire, the same in every volley.")
+    jitter: Milliseconds = Field(1.0, description="Sd of a normal, cut at three sd.")
+    seed: int | None = Field(None, ge=0, description="Default: the model's seed.")
+
+
 Input = Annotated[
     ConstantCurrent
     | StepCurrent
     | NoiseCurrent
+    | ThresholdCurrent
     | FileCurrent
     | TableCurrent
     | SpikeInput
-    | PoissonInput,
+    | PoissonInput
+    | VolleyInput,
     Field(discriminator="kind"),
 ]
 
@@ -131,6 +161,18 @@ class Record(Strict):
     )
     every: TimeStep | None = Field(None, description="Default: every time step.")
     precision: Literal["single", "double"] = "single"
+
+
+class Sweep(Strict):
+    """Copies of a run that differ in one or two numbers, made before anything else looks."""
+
+    simulation: Name = Field(description="Key under simulation: the run that is copied.")
+    axes: dict[Text, list[float | str]] = Field(
+        min_length=1,
+        max_length=2,
+        description="Dotted path within the run to its values, such as calcium or "
+        "inputs.tonic.percent. Runs are called <sweep>-<i>-<j>, counted from 1.",
+    )
 
 
 class Simulation(Strict):
@@ -159,6 +201,11 @@ class Simulation(Strict):
     )
     release: Literal["stochastic", "mean"] = Field(
         "stochastic", description="mean: synapses with release deliver its expectation."
+    )
+    spike_times: Literal["grid", "precise"] = Field(
+        "grid",
+        description="Of GLIF cells. grid: at the ends of time steps, as NEST has them. precise: where "
+        "the voltage meets the threshold; bionet with synaptic currents only.",
     )
     inputs: dict[Name, Input] = Field(default_factory=dict)
     rate_limit: Hertz | None = Field(

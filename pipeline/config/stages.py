@@ -29,7 +29,7 @@ def stage_slice(resolved: Resolved, stage: str, name: str = "") -> dict[str, Any
     Args:
         resolved: The model.
         stage: compile, cells, extract, generalise, morphologies, nodes, edges, stimulus, circuit,
-            simulate, analyse or report.
+            simulate, psp, perturb, analyse or report.
         name: Which edge config, stimulus, run or protocol, for stages that have several.
     """
     tree = resolved.tree
@@ -54,6 +54,8 @@ def stage_slice(resolved: Resolved, stage: str, name: str = "") -> dict[str, Any
         "optimise": {"fit": tree["fits"].get(name)},
         "stimulus": {"stimulus": tree["stimuli"].get(name), "seed": tree["seed"]},
         "simulate": {"simulation": tree["simulation"].get(name), "seed": tree["seed"]},
+        "perturb": {"perturb": tree["perturb"], "seed": tree["seed"]},
+        "psp": {"psp": _psp_slice(tree), "seed": tree["seed"]},
         "behave": _behave_slice(tree, name),
         "premotor": {"premotor": tree["premotor"], "seed": tree["seed"]},
         "analyse": {key: tree[key] for key in _ANALYSED},
@@ -65,6 +67,7 @@ def stage_slice(resolved: Resolved, stage: str, name: str = "") -> dict[str, Any
             name: {key: nodes[key] for key in _COUNTED} | {"by": nodes["morphologies"]["by"]}
             for name, nodes in drawn.items()
         }
+        slices["morphologies"]["fitted"] = fitted_types(resolved.model)
     if any(isinstance(nodes, PlacedNodes) for nodes in resolved.model.nodes.values()):
         slices["nodes"]["seed"] = tree["seed"]
     rules = slices["edges"]["edges"]
@@ -147,7 +150,8 @@ def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
         return [resolved.path(edges.connectome_folder) / f"{edges.connectome}.csv", *weights]
     if stage == "optimise":
         fit = model.fits[name]
-        files = (fit.bounds, fit.protocols, fit.targets, fit.recordings, fit.morphology)
+        files = [fit.bounds, fit.protocols, fit.targets, fit.recordings, fit.morphology]
+        files += fit.search.start
         return [resolved.path(file) for file in files if file]
     if stage == "generalise" and model.generalise:
         return _generalise_files(resolved)
@@ -162,6 +166,8 @@ def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
         inputs = [i.file for i in run.inputs.values() if isinstance(i, FileCurrent | SpikeInput)]
         inputs += [i.table for i in run.inputs.values() if isinstance(i, TableCurrent)]
         return [resolved.path(file) for file in (*filter(None, inputs), *run.gain_tables)]
+    if stage == "psp" and model.psp:
+        return [resolved.path(file) for file in (model.psp.targets, *model.psp.gain_tables)]
     if stage == "behave":
         behaviour = model.behaviours[name]
         drive = behaviour.drive
@@ -176,11 +182,17 @@ def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
         named = [model.reference, correlation.reference if correlation else None]
         if responses := model.analysis.responses:
             named += [responses.recorded, responses.published_model, responses.units]
+            named += [responses.seeds]
         named.append(getattr(model.morphologies, "real", None))
         if model.analysis.touches:
             named += [model.analysis.touches.pathways, model.analysis.touches.recorded]
         return [resolved.path(path) for path in named if path]
     return []
+
+
+def _psp_slice(tree: dict[str, Any]) -> dict[str, Any] | None:
+    """How long a recording may take changes none."""
+    return {k: v for k, v in tree["psp"].items() if k != "time_limit"} if tree["psp"] else None
 
 
 def _behave_slice(tree: dict[str, Any], name: str) -> dict[str, Any]:
@@ -197,6 +209,8 @@ def _generalise_slice(tree: dict[str, Any]) -> dict[str, Any]:
     config = tree["generalise"]
     nodes = tree["nodes"].get(config["nodes"]) if config else None
     keys = ("table", "types", "labels", "name_column", "layers", "regions")
+    if config and config["types"] == "placed":
+        keys += tuple(key for key in _COUNTED if key not in keys)
     own = {key: nodes[key] for key in keys if key in nodes} if nodes else None
     # How many jobs share the work does not change the result.
     free = {key: value for key, value in config.items() if key != "parts"} if config else None
@@ -211,7 +225,8 @@ def _generalise_files(resolved: Resolved) -> list[Path]:
     for fit in resolved.model.fits.values():
         tables += [fit.protocols, fit.targets, *filter(None, [fit.recordings])]
     emodels = sorted(resolved.path(config.emodels).glob("*.yaml"))
-    return [*(resolved.path(table) for table in tables), *emodels]
+    known = [config.known] if config.known and resolved.path(config.known).is_file() else []
+    return [*(resolved.path(table) for table in [*tables, *known]), *emodels]
 
 
 def _recordings(resolved: Resolved, name: str) -> list[Path]:
@@ -261,6 +276,12 @@ def drawn_shapes(model: Model) -> list[str]:
     return [name for name, n in model.nodes.items() if getattr(n, "morphologies", None)]
 
 
+def fitted_types(model: Model) -> list[str]:
+    """Returns the m-types of the cells of ``report.fits``, sorted."""
+    fits = (model.fits[name] for name in model.report.fits)
+    return sorted({fit.m_type for fit in fits if fit.m_type})
+
+
 _COUNTED = ("table", "types", "labels", "layers", "regions", "scale", "slab", "balance", "at_least")
 """Keys of placed nodes that decide how many cells a type has."""
 
@@ -289,7 +310,16 @@ def _cell_model_files(resolved: Resolved) -> list[Path]:
     return list(files)
 
 
-_ANALYSED = ("analysis", "reference", "nodes", "edges", "cells", "morphologies", "behaviours")
+_ANALYSED = (
+    "analysis",
+    "reference",
+    "psp",
+    "nodes",
+    "edges",
+    "cells",
+    "morphologies",
+    "behaviours",
+)
 _FILES_OF = {"folder": ("*.json", "*.swc"), "emodels": ("*.yaml",)}
 """What is read from the folders a cell model names."""
 

@@ -71,3 +71,42 @@ def emodel_of(
             "distributions": shapes or None, "conditions": conditions or None,
         }
     )  # fmt: skip
+
+
+def vector_of(parameters: Sequence[Parameter], emodel: EModel) -> list[float]:
+    """Reads free parameters back from an e-model; the reverse of ``emodel_of``.
+
+    Args:
+        parameters: All rows of the bounds.
+        emodel: Where it has no such number, the middle of the bounds stands in; numbers beyond the
+            bounds are moved onto them.
+
+    Returns:
+        Values in the order of ``free``.
+    """
+    data = emodel.model_dump(by_alias=True)
+    found = []
+    for parameter in free(parameters):
+        low, high = parameter.bounds or (0.0, 0.0)
+        value = _value(data, parameter)
+        found.append(min(max((low + high) / 2 if value is None else value, low), high))
+    return found
+
+
+def _value(data: dict[str, Any], parameter: Parameter) -> float | None:
+    """A parameter's number in a dumped e-model, by the first section list that has it."""
+    if parameter.mechanism == "conditions":
+        return (data["conditions"] or {}).get(parameter.name)
+    if parameter.mechanism == "distributions":
+        law, key = parameter.name.split(".")
+        return (data["distributions"] or {}).get(law, {}).get(key)
+    groups = {"passive": data["passive"], "reversal": data["reversal"] or {}}
+    for where in parameter.lists:
+        if parameter.mechanism in groups:
+            held = groups[parameter.mechanism].get(where) or {}
+        else:
+            held = (data["mechanisms"].get(where) or {}).get(parameter.mechanism) or {}
+        value = held.get(parameter.name)
+        if value is not None:
+            return value["value"] if isinstance(value, dict) else value
+    return None

@@ -26,6 +26,12 @@ from pipeline.runtime import make_folder, progress
 log = logging.getLogger(__name__)
 EVALUATE = "init_simulator_and_evaluate_with_lists"
 """What BluePyOpt calls for one individual."""
+POLISH_MOVE = 0.02
+"""Step of the slopes, in parts of the bounds; features count spikes, so a small one would be noise."""
+POLISH_KEEP = 2
+"""Steps that slopes are brought up to date by what came out, before they are measured again."""
+POLISH_CLIP = 20.0
+"""sd. A feature without a value counts so much."""
 Map = Callable[[Sequence[Sequence[float]]], Iterable[Tried]]
 
 
@@ -91,9 +97,9 @@ class ScoreLog:
 
 def search(
     config: Search, seed: int, space: Sequence[Parameter], objectives: int, scores: ScoreLog,
-    evaluate: Map, label: str,
+    evaluate: Map, label: str, starts: Sequence[Sequence[float]] = (),
 ) -> Found:  # fmt: skip
-    """Runs one search to its last generation.
+    """Runs one search to its last generation, then polishes its best individual.
 
     Args:
         config: Algorithm and sizes.
@@ -103,6 +109,7 @@ def search(
         scores: What was tried before, and where new evaluations go.
         evaluate: Called with vectors that the log does not have.
         label: Of the progress bar.
+        starts: Individuals that the first generation is made of; none: a random one.
 
     Returns:
         The best individual and the last population.
@@ -110,13 +117,13 @@ def search(
     Raises:
         ToolError: If BluePyOpt is not installed.
     """
-    total = config.offspring * config.generations
+    total = config.offspring * config.generations + config.polish * (1 + len(space) // 3)
     with progress(total=total, label=label, unit="evaluation") as bar:
+        asked: dict[tuple[float, ...], None] = {}
 
-        def ask(function: Callable, individuals: Sequence) -> list:
-            if getattr(getattr(function, "func", function), "__name__", "") != EVALUATE:
-                return list(map(function, individuals))  # CMA maps its own bookkeeping, too
+        def score(individuals: Sequence) -> list[list[float]]:
             vectors = [tuple(float(v) for v in individual) for individual in individuals]
+            asked.update(dict.fromkeys(vectors))
             new = list(dict.fromkeys(v for v in vectors if v not in scores.known))
             for vector, tried in zip(new, evaluate(new), strict=True):
                 scores.add(vector, tried)
@@ -127,14 +134,100 @@ def search(
             bar.set_postfix_str(f"best {best:.4g}")
             return [scores.known[vector].scores for vector in vectors]
 
-        population = _optimise(config, seed, space, objectives, ask)
+        def ask(function: Callable, individuals: Sequence) -> list:
+            if getattr(getattr(function, "func", function), "__name__", "") != EVALUATE:
+                return list(map(function, individuals))  # CMA maps its own bookkeeping, too
+            return score(individuals)
+
+        first = first_generation(config, seed, space, starts)
+        population = _optimise(config, seed, space, objectives, ask, first)
+        if config.polish:  # of what was asked for by now: the log of a killed run knows more
+            best = min(asked, key=lambda vector: sum(scores.known[vector].scores))
+            polish(config.polish, space, best, score)
     best = min(scores.order, key=lambda vector: sum(scores.known[vector].scores))
     return Found(
         list(best), scores.known[best].scores, np.array(population, float), len(scores.known)
     )
 
 
-def _optimise(config: Search, seed: int, space: Sequence[Parameter], objectives: int, ask):
+def first_generation(
+    config: Search, seed: int, space: Sequence[Parameter], starts: Sequence[Sequence[float]]
+) -> list[list[float]] | None:
+    """Returns the individuals a search starts with: the given ones, then copies moved at random.
+
+    Args:
+        config: Its ``offspring`` and ``spread``.
+        seed: Draws are keyed by seed, individual and parameter.
+        space: Free parameters.
+        starts: Given individuals; those beyond ``offspring`` are left out.
+
+    Returns:
+        float lists [offspring][parameters], or None without starts.
+    """
+    if not starts:
+        return None
+    bounds = np.array([parameter.bounds for parameter in space], float)
+    made = [list(map(float, start)) for start in starts[: config.offspring]]
+    for number in range(len(made), config.offspring):
+        rng = np.random.Generator(np.random.Philox(key=seed, counter=[0, 0, 0, number]))
+        move = config.spread * rng.standard_normal(len(space)) * np.ptp(bounds, axis=1)
+        copy = np.asarray(starts[number % len(starts)]) + move
+        made.append(np.clip(copy, bounds[:, 0], bounds[:, 1]).tolist())
+    return made
+
+
+def polish(
+    steps: int, space: Sequence[Parameter], start: Sequence[float],
+    score: Callable[[Sequence[Sequence[float]]], list[list[float]]],
+) -> None:  # fmt: skip
+    """Moves an individual down the sum of its squared scores (SciPy's trust region).
+
+    A score is |value - mean| / sd; the sign that it lacks cancels in a step of least squares. All
+    trials go through ``score``, so they stand in the log.
+
+    Args:
+        steps: At most so many trials of a step; every third needs an evaluation per parameter more,
+            for the slopes.
+        space: Free parameters.
+        start: Where it begins.
+        score: Scores of individuals.
+    """
+    from scipy.optimize import least_squares
+
+    low, high = np.array([parameter.bounds for parameter in space], float).T
+
+    def residuals(points: np.ndarray) -> np.ndarray:
+        vectors = low + np.clip(points, 0.0, 1.0) * (high - low)
+        return np.minimum(np.array(score(vectors.tolist())), POLISH_CLIP)
+
+    last: list = [POLISH_KEEP, None, None, None]  # age of the slopes, slopes, point, residuals
+
+    def slopes(point: np.ndarray) -> np.ndarray:
+        here = residuals(point[None])[0]
+        age, old, before, there = last
+        if age < POLISH_KEEP:
+            move = point - before
+            change = here - there - old @ move  # what the old slopes did not foresee (Broyden)
+            last[:] = [age + 1, old + np.outer(change, move) / (move @ move), point, here]
+        else:
+            last[:] = [0, measured(point), point, here]
+        return last[1]
+
+    def measured(point: np.ndarray) -> np.ndarray:
+        moves = np.where(point + POLISH_MOVE <= 1.0, POLISH_MOVE, -POLISH_MOVE)
+        found = residuals(np.vstack([point, point + np.diag(moves)]))
+        return (found[1:] - found[0]).T / moves
+
+    inside = np.clip((np.asarray(start) - low) / (high - low), 1e-6, 1 - 1e-6)
+    least_squares(
+        lambda point: residuals(point[None])[0], inside, jac=slopes, bounds=(0.0, 1.0),
+        method="trf", max_nfev=steps + 1,
+    )  # fmt: skip
+
+
+def _optimise(
+    config: Search, seed: int, space: Sequence[Parameter], objectives: int, ask, first=None
+):
     """Hands the problem to BluePyOpt; returns the last population."""
     try:
         import bluepyopt as bpop
@@ -153,10 +246,12 @@ def _optimise(config: Search, seed: int, space: Sequence[Parameter], objectives:
 
         optimisation = DEAPOptimisationCMA(
             evaluator=evaluator, seed=seed, offspring_size=config.offspring, map_function=ask,
-            centroids=None, sigma=config.sigma, selector_name=config.algorithm.removeprefix("cma_")
+            centroids=first[:1] if first else None, sigma=config.sigma,
+            selector_name=config.algorithm.removeprefix("cma_")
             .replace("single", "single_objective").replace("multi", "multi_objective"),
         )  # fmt: skip
-    return optimisation.run(max_ngen=config.generations)[0]
+        return optimisation.run(max_ngen=config.generations)[0]
+    return optimisation.run(max_ngen=config.generations, parent_population=first)[0]
 
 
 def _evaluator(bpop, space: Sequence[Parameter], objectives: int):

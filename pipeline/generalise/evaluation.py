@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import logging
 import math
-import multiprocessing
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from pipeline.errors import Problem, ToolError
+from pipeline.errors import CircuitError, Problem
 from pipeline.generalise.pairs import Pair
-from pipeline.runtime import file_hash, progress, value_hash, write_json
-from pipeline.worker import end_with_parent
+from pipeline.runtime import JsonStore, file_hash, progress, value_hash, write_json
+from pipeline.worker import map_surviving
 
 log = logging.getLogger(__name__)
 RECYCLE = 20
@@ -85,25 +84,26 @@ class Store:
 
     Args:
         folder: Shared by all models and variants.
+        known: A file of evaluations that a model ships, as ``write_known`` makes it; what the folder
+            lacks is looked up there.
     """
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, known: Path | None = None):
         self.folder = Path(folder)
-
-    def _path(self, key: str) -> Path:
-        return self.folder / key[:2] / f"{key}.json"
+        self._kept = JsonStore(self.folder)
+        self._known = read_known(known) if known and known.is_file() else {}
 
     def get(self, key: str) -> Evaluation | None:
         """Returns the evaluation of a key, or None; a damaged file counts as none."""
+        data = self._kept.get(key)
+        if data is None:
+            return self._known.get(key)
         try:
-            data = json.loads(self._path(key).read_text(encoding="utf-8"))
             scores = {name: _number(value) for name, value in data["scores"].items()}
             currents = (_number(data[n]) for n in ("holding_current", "threshold_current"))
             return Evaluation(scores, *currents, str(data["reason"]))
-        except FileNotFoundError:
-            return None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            log.warning("%s is damaged (%s) and is made anew", self._path(key), error)
+            log.warning("%s is damaged (%s) and is made anew", self._kept.path(key), error)
             return None
 
     def put(self, key: str, found: Evaluation) -> None:
@@ -114,7 +114,50 @@ class Store:
             "threshold_current": _plain(found.threshold_current),
             "reason": found.reason,
         }
-        write_json(self._path(key), data)
+        self._kept.put(key, data)
+
+
+def write_known(path: Path, evaluations: dict[str, Evaluation]) -> None:
+    """Writes evaluations by key into one file that a model can ship, what it held before included.
+
+    Failed ones, which the next run tries again, are left out. Features are named once per set.
+    """
+    kept = (read_known(path) if path.is_file() else {}) | {
+        key: found for key, found in evaluations.items() if found.scores
+    }
+    features: dict[str, int] = {}
+    rows = {}
+    for key, found in sorted(kept.items()):
+        names = " ".join(found.scores)
+        rows[key] = [
+            features.setdefault(names, len(features)), _plain(found.holding_current),
+            _plain(found.threshold_current), found.reason,
+            [_plain(value) for value in found.scores.values()],
+        ]  # fmt: skip
+    write_json(path, {"version": VERSION, "features": list(features), "evaluations": rows})
+
+
+def read_known(path: Path) -> dict[str, Evaluation]:
+    """Reads what ``write_known`` wrote.
+
+    Raises:
+        CircuitError: If the file is not of its form.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if data["version"] != VERSION:
+            return {}
+        names = [text.split() for text in data["features"]]
+        return {
+            key: Evaluation(
+                dict(zip(names[which], map(_number, scores), strict=True)),
+                _number(holding), _number(threshold), str(reason),
+            )
+            for key, (which, holding, threshold, reason, scores) in data["evaluations"].items()
+        }  # fmt: skip
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        hint = "remove it, or write it anew with 'sonatina generalise MODEL --save'"
+        raise CircuitError(Problem(str(path), f"no file of evaluations: {error}", hint)) from None
 
 
 def _number(value: float | None) -> float:
@@ -172,31 +215,15 @@ def _run_all(jobs: list[_Job], limit: float | None, workers: int) -> list[Evalua
     """Runs jobs, in processes that may hang or die where there is a limit."""
     if limit is None or not jobs:
         return [_run(job) for job in progress(jobs, label="generalise", unit="pair")]
-    try:
-        from pebble import ProcessPool
-    except ImportError:
-        hint = "pip install 'sonatina[optimise]'"
-        raise ToolError(Problem("pebble", "not installed", hint)) from None
-    context = multiprocessing.get_context("spawn")
-    with ProcessPool(
-        workers, max_tasks=RECYCLE, initializer=end_with_parent, context=context
-    ) as pool:
-        waiting = [pool.schedule(_run, args=[job], timeout=limit) for job in jobs]
-        shown = progress(
-            zip(jobs, waiting, strict=True), total=len(jobs), label="generalise", unit="pair"
-        )
-        return [_result(job, future, limit) for job, future in shown]
+    found = map_surviving(_run, jobs, workers, "generalise", limit=limit, recycle=RECYCLE)
+    return [_told(job, result) for job, result in zip(jobs, found, strict=True)]
 
 
-def _result(job: _Job, future, limit: float) -> Evaluation:
-    try:
-        return future.result()
-    except TimeoutError:
-        reason = f"failed: took longer than {limit:g} s"
-    except Exception as error:  # a worker that died; pebble has no common base for its errors
-        reason = f"failed: {type(error).__name__}: {error}"
-    log.warning("%s with %s: %s", job.morphology.name, job.emodel, reason)
-    return Evaluation({}, reason=reason)
+def _told(job: _Job, found: Evaluation | str) -> Evaluation:
+    if isinstance(found, Evaluation):
+        return found
+    log.warning("%s with %s: failed: %s", job.morphology.name, job.emodel, found)
+    return Evaluation({}, reason=f"failed: {found}")
 
 
 def _run(job: _Job) -> Evaluation:

@@ -13,13 +13,21 @@ from pipeline.analysis.reference import COLUMNS, counts
 from pipeline.config.load import Resolved
 from pipeline.config.yaml_lines import dotted
 from pipeline.report import provenance
-from pipeline.report.activity import layer_rows, response_figures, response_rows, source_rows
+from pipeline.report.activity import (
+    layer_rows,
+    published_side,
+    response_figures,
+    response_rows,
+    source_rows,
+)
 from pipeline.report.anatomy import viewer_data
 from pipeline.report.behaviour import behaviour_figures, player_data
 from pipeline.report.column import column_figures
 from pipeline.report.figures import Tables, activity_figures, circuit_figures, clamp_figures
 from pipeline.report.fits import fit_figures
 from pipeline.report.morphologies import morphology_section
+from pipeline.report.network import network_figures
+from pipeline.report.psp import psp_figures
 from pipeline.report.rules import (
     population_rows,
     rule_counts,
@@ -40,6 +48,7 @@ STAGE_ORDER = (
     "edges",
     "circuit",
     "simulate",
+    "psp",
     "behave",
     "premotor",
     "analyse",
@@ -110,11 +119,13 @@ def page_content(resolved: Resolved, paths: CircuitPaths, origin: dict[str, Any]
         "rule_counts": rule_counts(tables),
         "viewer": _viewer(tables),
         "circuit_counts": _circuit_counts(tables),
-        "clamps": [*clamp_figures(tables), *fit_figures(tables)],
-        "activity": [*response_figures(tables), *activity_figures(tables)],
+        "clamps": [*clamp_figures(tables), *fit_figures(tables), *psp_figures(tables)],
+        "activity": [
+            *response_figures(tables), *network_figures(tables), *activity_figures(tables),
+        ],
         "behaviour": behaviour_figures(tables),
         "player": player_data(tables),
-        "responses": response_rows(tables),
+        "responses": response_rows(tables), "published": published_side(tables),
         "layers": layer_rows(tables),
         "sources": source_rows(tables),
         "costs": costs(paths),

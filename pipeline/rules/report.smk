@@ -6,6 +6,7 @@ rule analysis:
         CIRCUIT,
         [PATHS.behaviour(name) for name in MODEL.behaviours],
         [PATHS.analysis("premotor")] if MODEL.premotor else [],
+        [PATHS.psp("pathways")] if MODEL.psp else [],
         [PATHS.spikes(name) for name in MODEL.simulation],
         [
             PATHS.report(name, key)
@@ -35,6 +36,7 @@ rule page:
     input:
         RESOLVED.files,
         PATHS.analysis("verdicts"),
+        [PATHS.fit_table(name, "features") for name in MODEL.report.fits],
     output:
         PATHS.report_page,
         PATHS.provenance,

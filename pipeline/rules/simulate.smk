@@ -26,6 +26,7 @@ for _name, _run in MODEL.simulation.items():
         resources:
             tasks=_run.ranks,
             mpi="",
+            cpus_per_task=1 if _run.ranks > 1 else workers(_run),
         params:
             part=part("simulate", _name),
             key=_name,
@@ -35,3 +36,31 @@ for _name, _run in MODEL.simulation.items():
             '"$SONATINA_PYTHON" -m pipeline simulate "$SONATINA_MODEL" $SONATINA_VARIANT'
             " --name {params.key} --ranks {resources.tasks}"
             " --mpi '{resources.mpi}' > {log:q} 2>&1 || {{ cat {log:q} >&2; exit 1; }}"
+
+
+# Connections recorded from, one by one; finished ones are kept in the cache.
+if MODEL.psp:
+
+    rule psp:
+        input:
+            YAML,
+            stage_files(RESOLVED, "psp"),
+            PATHS.circuit_config,
+            COMPONENTS,
+            PATHS.mechanisms,
+        output:
+            [PATHS.psp(name) for name in ("pathways", "pairs", "traces")],
+        log:
+            PATHS.log("psp"),
+        benchmark:
+            PATHS.benchmark("psp")
+        conda:
+            ENVIRONMENT
+        threads: 2
+        params:
+            part=part("psp"),
+        message:
+            "record from pairs of cells"
+        shell:
+            '"$SONATINA_PYTHON" -m pipeline psp "$SONATINA_MODEL" $SONATINA_VARIANT'
+            " --workers {threads} > {log:q} 2>&1 || {{ cat {log:q} >&2; exit 1; }}"

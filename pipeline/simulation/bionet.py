@@ -12,6 +12,7 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from pipeline.cells.biophysical import NeuronCell
@@ -19,8 +20,10 @@ from pipeline.errors import Problem
 from pipeline.mechanisms import load_library
 from pipeline.simulation import continuous, events, release_synapses, synapses
 from pipeline.simulation.bmtk_nodes import network_class
+from pipeline.simulation.checkpoint import Checkpoint, Live
 from pipeline.simulation.neuron_cells import CellShelf, build_point, locate, segment_count
 from pipeline.simulation.neuron_run import (
+    Clamp,
     advance,
     check_inputs,
     gather_spikes,
@@ -38,7 +41,17 @@ log = logging.getLogger(__name__)
 
 def check(plan: Plan) -> list[Problem]:
     """Names what this engine cannot express, before anything starts."""
-    return check_inputs(plan)
+    return check_inputs(plan) + (_check_precise(plan) if plan.precise else [])
+
+
+def _check_precise(plan: Plan) -> list[Problem]:
+    types = plan.paths.node_types(population_of_cells(plan))
+    points = _point_templates(plan)
+    if points and "nest:glif_cond" not in points:
+        return []
+    message = "GLIF cells with conductance synapses" if points else "a circuit without GLIF cells"
+    hint = "precise spikes need synapse: psc or psc_double_alpha; else set spike_times: grid"
+    return [Problem(str(types), f"spike_times: precise for {message}", hint)]
 
 
 def run(plan: Plan) -> dict[str, float]:
@@ -64,7 +77,8 @@ def run(plan: Plan) -> dict[str, float]:
     recorders = make_recorders(plan, cells)
     pc.setup_transfer()
     built = time.perf_counter()
-    advance(h, pc, plan, cells, recorders, spikes[0])
+    save = _checkpoint(h, pc, plan, wired, clamps, spikes)
+    advance(h, pc, plan, cells, recorders, spikes[0], save)
     gather_spikes(pc, plan, cells, spikes)
     ended = time.perf_counter()
     segments = sum(segment_count(cell.hobj) for cell in cells.values())
@@ -82,6 +96,18 @@ def run(plan: Plan) -> dict[str, float]:
         "clamps": pc.allreduce(float(len(clamps)), 1),
     }
     return figures
+
+
+def _checkpoint(h, pc, plan: Plan, wired: _Wired, clamps: list[Clamp], spikes) -> Checkpoint | None:
+    if plan.saving is None:
+        return None
+    references = continuous.voltages(wired.graded) + [clamp.current for clamp in clamps]
+    patterns = [
+        (stimulus, vectors[0].to_python(), vectors[1].to_python())
+        for stimulus, vectors in wired.driven.sources
+    ]
+    arrays = [(stimulus, np.array(times), np.array(gids)) for stimulus, times, gids in patterns]
+    return Checkpoint(h, pc, plan, plan.saving, Live(references, arrays), spikes)
 
 
 def start_neuron(plan: Plan) -> tuple[Any, Any]:
@@ -111,7 +137,8 @@ def build_network(plan: Plan) -> tuple[Any, _Wired]:
         return shelf.build(node.population_name, int(node.node_id), morphology, parameters)
 
     def load_point(node, template, parameters):
-        points.append(build_point(template, parameters, f"{node.population_name}_{node.node_id}"))
+        name = f"{node.population_name}_{node.node_id}"
+        points.append(build_point(template, parameters, name, plan.dt if plan.precise else None))
         return points[-1].point
 
     points: list[Any] = []
@@ -159,9 +186,13 @@ class _Wired:
 
 def _has_points(plan: Plan) -> bool:
     """Whether the cells include point cells, whose edges are ours to make."""
+    return bool(_point_templates(plan))
+
+
+def _point_templates(plan: Plan) -> set[str]:
     types = read_types(plan.paths.node_types(population_of_cells(plan)))
     templates = types.get("model_template", pd.Series(dtype=object)).dropna().astype(str)
-    return bool(templates.str.startswith("nest:").any())
+    return set(templates[templates.str.startswith("nest:")])
 
 
 def _bmtk_config(plan: Plan, config: dict, ours: list[str]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtr, ndtri
 
 from pipeline.config.load import Resolved
 from pipeline.config.simulation import (
@@ -15,9 +16,12 @@ from pipeline.config.simulation import (
     SpikeInput,
     StepCurrent,
     TableCurrent,
+    ThresholdCurrent,
+    VolleyInput,
 )
 from pipeline.config.tables import read_csv
 from pipeline.errors import CircuitError, ConfigError, Problem
+from pipeline.philox import rule_key, uniforms_array
 from pipeline.runtime import rng_for
 from pipeline.simulation.targets import Targets, select_nodes, select_targets
 from pipeline.sonata.layout import CircuitPaths
@@ -48,7 +52,11 @@ def write_input(
     """
     stimulus = simulation.inputs[name]
     targets = select_targets(paths, stimulus.nodes)
-    if isinstance(stimulus, FileCurrent):
+    if isinstance(stimulus, ThresholdCurrent):
+        values, dt = threshold_currents(stimulus, paths, targets, simulation)
+        blocks = iter([values])
+        frames = len(values)
+    elif isinstance(stimulus, FileCurrent):
         times, values = _from_file(resolved, stimulus, targets)
         dt = float(times[1] - times[0]) if len(times) > 1 else simulation.duration
         blocks = iter([values])
@@ -70,6 +78,46 @@ def write_input(
         for block in blocks:
             writer.append(block)
     return targets
+
+
+def threshold_currents(
+    stimulus: ThresholdCurrent, paths: CircuitPaths, targets: Targets, simulation: Simulation
+) -> tuple[np.ndarray, float]:
+    """Currents relative to what each cell needs to fire.
+
+    Args:
+        stimulus: Percent and when.
+        paths: The circuit; nodes carry ``@dynamics:threshold_current`` and ``holding_current``.
+        targets: The cells.
+        simulation: The run.
+
+    Returns:
+        float64 [frames, cells], nA, and the length of a frame, ms: as long as the switching times
+        allow.
+
+    Raises:
+        CircuitError: If cells have no such currents.
+    """
+    nodes = read_nodes(paths.nodes(targets.population), targets.population)
+    wanted = ["threshold_current"] + (["holding_current"] if stimulus.holding else [])
+    found = {}
+    for name in wanted:
+        column = nodes.get(f"@dynamics:{name}")
+        values = np.full(len(nodes), np.nan) if column is None else column.to_numpy(np.float64)
+        found[name] = values[targets.node_ids]
+    unknown = ~np.isfinite(sum(found.values()))
+    if unknown.any() and stimulus.unknown == "error":
+        message = f"{unknown.sum()} of {len(unknown)} cells have no threshold or holding current"
+        hint = "judge their morphologies (generalise), or set unknown: none"
+        raise CircuitError(Problem(str(paths.nodes(targets.population)), message, hint))
+    found = {name: np.where(unknown, 0.0, values) for name, values in found.items()}
+    end, dt = simulation.duration, simulation.dt
+    stop = end if stimulus.stop is None else min(stimulus.stop, end)
+    steps = [round(time / dt) for time in (stimulus.start, stop, end)]
+    length = int(np.gcd.reduce(steps)) or 1
+    on = np.zeros((steps[2] // length, 1))
+    on[steps[0] // length : steps[1] // length] = stimulus.percent / 100.0
+    return on * found["threshold_current"] + found.get("holding_current", 0.0), length * dt
 
 
 def _interval(simulation: Simulation, stimulus) -> float:
@@ -175,7 +223,7 @@ def write_trains(resolved: Resolved, simulation: Simulation, name: str, paths: C
         ConfigError: If the spikes do not fit.
         CircuitError: If the nodes or the stimulus were not built.
     """
-    stimulus: SpikeInput | PoissonInput = simulation.inputs[name]
+    stimulus: SpikeInput | PoissonInput | VolleyInput = simulation.inputs[name]
     population, ids = select_nodes(paths, stimulus.nodes)
     if isinstance(stimulus, SpikeInput):
         source = resolved.path(stimulus.file) if stimulus.file else None
@@ -183,6 +231,10 @@ def write_trains(resolved: Resolved, simulation: Simulation, name: str, paths: C
         _check_trains(source, stimulus.population or population, ids)
         return population, source
     seed = resolved.model.seed if stimulus.seed is None else stimulus.seed
+    if isinstance(stimulus, VolleyInput):
+        nodes, times = volley(stimulus, ids, seed, name, simulation.duration)
+        write_spikes(file, population, nodes, times)
+        return population, file
     trains = [
         poisson_train(rng_for(seed, f"input/{name}", int(node)), stimulus.rate, simulation.duration)
         for node in ids
@@ -190,6 +242,41 @@ def write_trains(resolved: Resolved, simulation: Simulation, name: str, paths: C
     counts = [len(train) for train in trains]
     write_spikes(file, population, np.repeat(ids, counts), np.concatenate([*trains, np.empty(0)]))
     return population, file
+
+
+def volley(
+    stimulus: VolleyInput, ids: np.ndarray, seed: int, name: str, duration: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Spikes of a volley: node ids int64 [n] and times float64 [n], ms.
+
+    Which nodes fire and when is keyed by node and volley, so that fewer fibres are some of more.
+
+    Args:
+        stimulus: Times, fibres, jitter.
+        ids: int64. Nodes to choose from.
+        seed: Of the draws.
+        name: Key of the input.
+        duration: Of the run, ms; later spikes are left out.
+
+    Raises:
+        ConfigError: If there are fewer nodes than fibres.
+    """
+    if stimulus.fibres > len(ids):
+        message = f"{stimulus.fibres} fibres, but {len(ids)} nodes in {stimulus.nodes!r}"
+        raise ConfigError(Problem(f"input {name}", message, "lower fibres, or add nodes"))
+    key = rule_key(seed, f"volley/{name}")
+    order, _ = uniforms_array(key, ids, np.zeros_like(ids), purpose=0)
+    chosen = np.sort(ids[np.argsort(order, kind="stable")[: stimulus.fibres]])
+    nodes, times = [], []
+    for index, time in enumerate(stimulus.times):
+        u, _ = uniforms_array(key, chosen, np.full_like(chosen, index), purpose=1)
+        # A normal cut at three sd, by its inverse distribution.
+        low, high = ndtr(-3.0), ndtr(3.0)
+        shift = stimulus.jitter * ndtri(low + u * (high - low))
+        at = np.maximum(time + shift, 0.0)
+        nodes.append(chosen[at < duration])
+        times.append(at[at < duration])
+    return np.concatenate(nodes), np.concatenate(times)
 
 
 def poisson_train(rng: np.random.Generator, rate: float, duration: float) -> np.ndarray:

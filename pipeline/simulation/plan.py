@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from pipeline.config.load import Resolved
-from pipeline.config.simulation import PoissonInput, Simulation, SpikeInput
+from pipeline.config.psp import Psp
+from pipeline.config.simulation import PoissonInput, Simulation, SpikeInput, VolleyInput
 from pipeline.config.tables import read_csv
 from pipeline.errors import ConfigError, Problem, SimulationError
 from pipeline.runtime import write_json
@@ -29,12 +30,14 @@ class Plan:
         paths: The circuit.
         name: Name of the run.
         library: Compiled mechanisms to load, or None.
+        saving: When the run is saved, or None; see ``checkpoint.Saving``.
     """
 
     config: dict[str, Any]
     paths: CircuitPaths
     name: str
     library: Path | None
+    saving: Any = None
 
     @property
     def dt(self) -> float:
@@ -55,6 +58,11 @@ class Plan:
     def coreneuron(self) -> bool:
         """Whether CoreNEURON advances the time."""
         return bool(self.config["run"].get("coreneuron"))
+
+    @property
+    def precise(self) -> bool:
+        """Whether spikes of GLIF cells lie off the grid."""
+        return self.config["run"].get("spike_times") == "precise"
 
     @property
     def folder(self) -> Path:
@@ -127,7 +135,8 @@ def write_plan(resolved: Resolved, name: str, paths: CircuitPaths) -> Path:
             "n_thread": simulation.threads,
             "rate_limit": simulation.rate_limit,
         }
-        | ({"coreneuron": True} if simulation.coreneuron else {}),
+        | ({"coreneuron": True} if simulation.coreneuron else {})
+        | ({"spike_times": "precise"} if simulation.spike_times == "precise" else {}),
         "conditions": _conditions(simulation),
         "inputs": inputs,
         "gains": read_gains(resolved, simulation),
@@ -155,7 +164,7 @@ def _write_input(resolved: Resolved, name: str, key: str, paths: CircuitPaths) -
     simulation = resolved.model.simulation[name]
     folder = paths.simulation(name)
     file = folder / f"input_{key}.h5"
-    if isinstance(simulation.inputs[key], SpikeInput | PoissonInput):
+    if isinstance(simulation.inputs[key], SpikeInput | PoissonInput | VolleyInput):
         population, file = write_trains(resolved, simulation, key, paths, file)
         return {
             "input_type": "spikes",
@@ -174,7 +183,7 @@ def _write_input(resolved: Resolved, name: str, key: str, paths: CircuitPaths) -
     }
 
 
-def read_gains(resolved: Resolved, simulation: Simulation) -> list[dict[str, Any]]:
+def read_gains(resolved: Resolved, simulation: Simulation | Psp) -> list[dict[str, Any]]:
     """Returns the gains of a run, those of its tables first.
 
     Raises:

@@ -250,15 +250,26 @@ def make_synapses(
         raise MechanismError(Problem(missing[0], f"no mechanism {missing[0]!r}", hint))
     made = []
     for row in table.itertuples(index=False):
-        section, position = locate(cells[row.target], row.section, row.position)
-        nseg = section.nseg
-        x = (min(int(position * nseg), nseg - 1) + 0.5) / nseg
-        process = getattr(h, row.template)(section(x))
+        process = place_synapse(h, cells[row.target], row)
         set_synapse(process, reader, row, keys)
         netcon = pc.gid_connect(int(gids[row.source]), process)
         netcon.delay, netcon.weight[0] = row.delay, 1.0
         made.append((process, netcon))
     return made
+
+
+def place_synapse(h: Any, cell: Any, row: Any) -> Any:
+    """Makes the point process of an edge in the middle of its segment.
+
+    Args:
+        h: NEURON's interpreter.
+        cell: With ``node_id`` and ``hobj``.
+        row: Named tuple, one row of ``ReleaseReader.parameters``.
+    """
+    section, position = locate(cell, row.section, row.position)
+    nseg = section.nseg
+    x = (min(int(position * nseg), nseg - 1) + 0.5) / nseg
+    return getattr(h, row.template)(section(x))
 
 
 def set_synapse(process: Any, reader: ReleaseReader, row: Any, keys: tuple[int, int]) -> None:

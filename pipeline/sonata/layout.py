@@ -224,6 +224,10 @@ class CircuitPaths:
     def stimulus_rates(self, name: str) -> Path:
         return self.stimulus(name) / "rates.h5"
 
+    def psp(self, name: str) -> Path:
+        """pathways.csv, pairs.csv, traces.csv; calibration.csv and gains.csv."""
+        return self.root / "psp" / f"{name}.csv"
+
     def behaviour(self, name: str) -> Path:
         return self.root / "behaviour" / f"{name}.h5"
 

@@ -181,9 +181,28 @@ def test_stubs_take_the_diameters_of_the_axon(swc):
     assert len(myelin.sections) == len(tapered.sections) + 1
     last = myelin.sections[-1]
     assert (last.section_list, last.parent) == ("myelin", len(myelin.sections) - 2)
-    assert (last.length, last.diameters[0]) == (1000.0, pytest.approx(widths[1]))
+    assert (last.length, last.segments) == (1000.0, 5)
+    pieces = pieces_by_hand(axon)
+    stub = [s for s in myelin.sections if s.section_list == "axon"]
+    assert [s.length for s in stub] == [30.0, 30.0] and [s.segments for s in stub] == [5, 5]
+    for section, own in zip(stub, (pieces[:5], pieces[5:]), strict=True):
+        middles = [0.1, 0.3, 0.5, 0.7, 0.9]
+        wide = np.interp(np.array(middles) * 30, section.arc, section.diameters)
+        np.testing.assert_allclose(wide, own, rtol=1e-3)
+    assert last.diameters[0] == pytest.approx(pieces[9], rel=1e-3)
     assert with_axon(myelin, "stub_myelin") is myelin  # stored cells go through the rule again
     assert [s.section_list for s in with_axon(myelin, "none").sections].count("myelin") == 0
+
+
+def pieces_by_hand(axon):
+    """Ten diameters, section after section, each cut into 1 + 2 int(L / 12 um) pieces: by sampling."""
+    found = []
+    for section in axon:
+        count = 1 + 2 * int(section.length / 12)
+        for piece in range(count):
+            at = (piece + (np.arange(20_000) + 0.5) / 20_000) / count * section.length
+            found.append(np.interp(at, section.arc, section.diameters).mean())
+    return (found + found[-1:] * 10)[:10]
 
 
 def test_a_stub_without_axon_is_1_um_wide():

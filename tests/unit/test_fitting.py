@@ -16,9 +16,9 @@ import pytest
 from pipeline.config.distributions import Decay, Exponential
 from pipeline.config.fits import Search
 from pipeline.errors import ConfigError
-from pipeline.fitting.parameters import emodel_of, free
+from pipeline.fitting.parameters import emodel_of, free, vector_of
 from pipeline.fitting.pool import Pool, Tried
-from pipeline.fitting.search import ScoreLog, search
+from pipeline.fitting.search import ScoreLog, first_generation, search
 from pipeline.fitting.tables import (
     Parameter,
     read_parameters,
@@ -44,7 +44,7 @@ def bowl(vector):
     return Tried([float(gap.sum()), float((gap**2).sum())], "")
 
 
-def run(path, algorithm="ibea", seed=3, generations=6, evaluate=None):
+def run(path, algorithm="ibea", seed=3, generations=6, evaluate=None, starts=(), **search_keys):
     calls = []
 
     def ask(vectors):
@@ -52,8 +52,8 @@ def run(path, algorithm="ibea", seed=3, generations=6, evaluate=None):
             calls.append(vector)
             yield (evaluate or bowl)(vector)
 
-    config = Search(algorithm=algorithm, offspring=8, generations=generations)
-    return search(config, seed, SPACE, 2, ScoreLog(path, "k"), ask, "toy"), calls
+    config = Search(algorithm=algorithm, offspring=8, generations=generations, **search_keys)
+    return search(config, seed, SPACE, 2, ScoreLog(path, "k"), ask, "toy", starts), calls
 
 
 # Tables
@@ -97,6 +97,27 @@ def test_a_shared_number_is_one_and_a_law_takes_its_rate():
     assert emodel.distributions["decay"].rate == 0.1
     shared = [emodel.mechanisms[where]["Ih"]["gIhbar"].value for where in ("soma", "dend", "apic")]
     assert shared == [2e-4] * 3
+
+
+@pytest.mark.parametrize("name", ["pyr", "int", "int_delayed", "int_noise", "int_delayed_noise"])
+def test_a_vector_is_read_back_from_its_emodel(name):
+    parameters = read_parameters(TABLES / f"bounds/{name}.csv")
+    vector = [low + (high - low) * 0.3 for low, high in (p.bounds for p in free(parameters))]
+    assert vector_of(parameters, emodel_of("x", parameters, LAWS, vector, "test")) == vector
+
+
+def test_a_vector_from_an_emodel_of_other_bounds_stays_between_them():
+    delayed = read_parameters(TABLES / "bounds/int_delayed.csv")
+    plain = read_parameters(TABLES / "bounds/int.csv")
+    vector = vector_of(delayed, emodel_of("x", plain, LAWS, [p.bounds[1] for p in free(plain)], ""))
+    space = free(delayed)
+    missing = {p.label for p in space} - {p.label for p in free(plain)}
+    assert missing
+    for parameter, value in zip(space, vector, strict=True):
+        low, high = parameter.bounds
+        assert low <= value <= high
+        if parameter.label in missing:
+            assert value == (low + high) / 2
 
 
 def test_all_problems_of_the_tables_at_once(tmp_path):
@@ -162,6 +183,35 @@ def test_a_killed_search_ends_as_an_undisturbed_one(tmp_path, algorithm):
     # A longer search goes on from the shorter one.
     longer, more = run(tmp_path / "cut.jsonl", algorithm, generations=8)
     assert longer.tried > resumed.tried and len(more) < len(calls)
+
+
+def test_a_search_starts_where_it_is_told(tmp_path):
+    start = [0.9, -1.9, 2.9, 0.6]
+    first = first_generation(Search(offspring=8, spread=0.02), 3, SPACE, [start])
+    assert first[0] == start and len({tuple(one) for one in first}) == 8
+    assert (
+        np.abs(np.array(first) - start).max() < 10 * 0.02 * 5
+    )  # draws beyond 5 sd: not with this seed
+    assert first == first_generation(Search(offspring=8, spread=0.02), 3, SPACE, [start])
+    for algorithm in ("ibea", "cma_single"):
+        found, calls = run(
+            tmp_path / f"{algorithm}.jsonl", algorithm, generations=1, starts=[start], spread=0.02,
+            sigma=0.02,
+        )  # fmt: skip
+        assert sum(found.scores) < 1.5  # a random generation has 5 at best
+        if algorithm == "ibea":
+            assert tuple(calls[0]) == tuple(start)
+
+
+def test_polish_reaches_the_bottom_and_is_resumed_from_the_log(tmp_path):
+    plain, _ = run(tmp_path / "plain.jsonl", generations=2)
+    whole, calls = run(tmp_path / "a.jsonl", generations=2, polish=30)
+    assert sum(whole.scores) < 1 < 5 < sum(plain.scores)
+    assert np.abs(np.array(whole.best) - [1, -2, 3, 0.5]).max() < 0.3
+    lines = (tmp_path / "a.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "b.jsonl").write_text("".join(lines[:30]))
+    again, more = run(tmp_path / "b.jsonl", generations=2, polish=30)
+    assert again.best == whole.best and len(more) == len(calls) - 29
 
 
 def test_a_log_of_other_settings_is_kept_aside(tmp_path):

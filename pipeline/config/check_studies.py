@@ -1,0 +1,62 @@
+"""Checks of what is done with a circuit: gains, paired recordings, changes, activity of populations."""
+
+from __future__ import annotations
+
+from pipeline.config.checking import Check
+from pipeline.config.psp import Psp
+from pipeline.config.simulation import Simulation
+from pipeline.config.yaml_lines import KeyPath
+
+
+def check_perturb(check: Check) -> None:
+    """Finds a variant, nodes and edges of a changed circuit that are not there."""
+    config = check.model.perturb
+    if config is None:
+        return
+    variants = [p.stem for p in (check.folder / "variants").glob("*.yaml")]
+    check.one_of(("perturb", "of"), config.of, ["default", *variants], "variant")
+    if config.of == check.model.variant:
+        check.report(("perturb", "of"), "is this variant itself", "name the one it changes")
+    for index, step in enumerate(config.steps):
+        at: KeyPath = ("perturb", "steps", index)
+        if step.kind == "remove":
+            check.one_of((*at, "nodes"), step.nodes, check.node_sets, "node population or set")
+        if step.kind == "shuffle":
+            check.one_of((*at, "edges"), step.edges, list(check.model.edges), "edges")
+
+
+def check_psp(check: Check) -> None:
+    """Finds names and files of paired recordings that are not there."""
+    config = check.model.psp
+    if config is None:
+        return
+    check.one_of(("psp", "edges"), config.edges, list(check.model.edges), "edges")
+    check.file(("psp", "targets"), config.targets)
+    check_gains(check, ("psp",), config)
+    steps = config.every / config.dt
+    if abs(steps - round(steps)) > 1e-9 or steps < 1:
+        message = f"{config.every:g} ms is no multiple of the time step {config.dt:g} ms"
+        check.report(("psp", "every"), message, "choose a multiple")
+
+
+def check_network(check: Check, cells: list[str]) -> None:
+    """Finds populations and runs of ``analysis.network`` that are not there; ``cells`` have a membrane."""
+    config = check.model.analysis.network
+    if config is None:
+        return
+    path: KeyPath = ("analysis", "network")
+    check.one_of((*path, "nodes"), config.nodes, cells, "node population with cells")
+    for index, run in enumerate(config.runs):
+        check.one_of((*path, "runs", index), run, list(check.model.simulation), "simulation")
+
+
+def check_gains(check: Check, path: KeyPath, simulation: Simulation | Psp) -> None:
+    """Finds tables, edges and node sets of gains that are not there."""
+    for index, file in enumerate(simulation.gain_tables):
+        check.file((*path, "gain_tables", index), file)
+    for index, gain in enumerate(simulation.gains):
+        at: KeyPath = (*path, "gains", index)
+        check.one_of((*at, "edges"), gain.edges, list(check.model.edges), "edges")
+        for side in ("source", "target"):
+            if name := getattr(gain, side):
+                check.one_of((*at, side), name, check.node_sets, "node population or set")

@@ -1,0 +1,1 @@
+"""Paired recordings in silico: connections drawn, recorded from, held beside published ones."""

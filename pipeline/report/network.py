@@ -1,0 +1,154 @@
+"""Figures of ``analysis.network``: raster by depth, rates, spectra, coupling, answers, grids of runs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from pipeline.config.sweeps import grid
+from pipeline.report.figures import Tables
+from pipeline.report.rule_plots import class_colours
+from pipeline.report.style import OURS, Figure, encode, new_figure, style
+
+_MAPS = {"rate": "mean rate (Hz)", "synchrony": "synchrony", "isi_cv": "cv of intervals",
+         "peak_power": "spectral peak over Poisson"}  # fmt: skip
+
+
+def network_figures(tables: Tables) -> list[Figure]:
+    """One figure per run that is no part of a grid, and one per grid."""
+    model = tables.resolved.model
+    if model.analysis.network is None:
+        return []
+    dpi, command = model.report.dpi, tables.command("analyse")
+    swept = {run for name, sweep in model.sweeps.items() for run, _ in grid(name, sweep)}
+    found = []
+    for run in [name for name in model.simulation if name not in swept]:
+        rates = tables[f"network_{run}_rates"]
+        if rates.empty:
+            continue
+        kinds = ("raster", "coupling", "spectrum", "psth")
+        parts = {kind: tables[f"network_{run}_{kind}"] for kind in kinds}
+        links = [f"network_{run}_{kind}" for kind in ("rates", *kinds)]
+        found.append(
+            Figure(
+                f"network-{run}", f"{run}: spikes, rates, spectrum, coupling",
+                draw_run(rates, **parts, by=model.analysis.network.by[0], dpi=dpi),
+                "Raster by depth, mean rates by type, spectrum of the population rate, coupling of "
+                "cells to the population, mean rates about events",
+                _caption(tables, run), tuple(tables.link(name) for name in links
+                                             if tables.paths.analysis(name).is_file()), command,
+            )
+        )  # fmt: skip
+    for name, sweep in model.sweeps.items():
+        table = tables[f"sweep_{name}"]
+        if len(table):
+            found.append(
+                Figure(
+                    f"sweep-{name}", f"{name}: {' by '.join(sweep.axes)}",
+                    draw_grid(table, list(sweep.axes), dpi),
+                    "Maps of mean rate, synchrony, irregularity and spectral peak over the grid",
+                    "Each field is one run. Synchrony is the variance of the population's count over "
+                    "the sum of the cells' variances: 1 for independent cells.",
+                    (tables.link(f"sweep_{name}"),), command,
+                )
+            )  # fmt: skip
+    return found
+
+
+def _caption(tables: Tables, run: str) -> str:
+    simulation = tables.resolved.model.simulation[run]
+    config = tables.resolved.model.analysis.network
+    values = {key: tables.metric(f"{run}.{key}") for key in
+              ("rate", "synchrony", "isi_cv", "active", "choristers")}  # fmt: skip
+    shown = ", ".join(f"{key} {value:.3g}" for key, value in values.items() if value is not None)
+    calcium = 2.0 if simulation.calcium is None else simulation.calcium
+    replaced = [
+        f"{key} ({entry.kind} of {entry.nodes})"
+        for key, entry in simulation.inputs.items()
+        if entry.kind in ("poisson", "volley", "spikes", "threshold")
+    ]
+    inputs = f" Inputs: {', '.join(replaced)}." if replaced else " No inputs."
+    return (
+        f"{simulation.duration:g} ms at {calcium:g} mM calcium, the first {config.skip:g} ms left out "
+        f"of all numbers: {shown}. Coupling is the correlation of a cell's count with that of all "
+        "others; choristers lie more than two sd above shifts of their own spikes, and synchrony is 1 "
+        f"for independent cells.{inputs} Afferents from outside the circuit are missing unless an "
+        "input replaces them."
+    )
+
+
+def draw_run(
+    rates: pd.DataFrame, raster: pd.DataFrame, coupling: pd.DataFrame, spectrum: pd.DataFrame,
+    psth: pd.DataFrame, by: str, dpi: int,
+) -> str:  # fmt: skip
+    """All panels of one run."""
+    with style():
+        figure = new_figure(10.0, 6.5)
+        grid_ = figure.add_gridspec(2, 4, height_ratios=(1.5, 1))
+        axes = figure.add_subplot(grid_[0, :3])
+        colours = class_colours(sorted(set(raster["class"].astype(str))))
+        for name, colour in colours.items():
+            own = raster[raster["class"].astype(str) == name]
+            axes.scatter(own["time"], own["y"], s=1.2, color=colour, label=name, linewidths=0,
+                         rasterized=True)  # fmt: skip
+        axes.set_xlabel("ms")
+        axes.set_ylabel("depth (µm)")
+        axes.invert_yaxis()
+        axes.legend(fontsize=6.5, markerscale=4, loc="upper right")
+        axes = figure.add_subplot(grid_[0, 3])
+        own = rates[rates["attribute"] == by]
+        axes.barh(own["value"].astype(str), own["mean"], color=OURS, height=0.7)
+        axes.invert_yaxis()
+        axes.tick_params(axis="y", labelsize=5.5)
+        axes.set_xlabel("mean rate (Hz)")
+        axes = figure.add_subplot(grid_[1, 0])
+        part = spectrum[(spectrum["frequency"] > 0) & (spectrum["power"] > 0)]
+        if len(part):
+            axes.loglog(part["frequency"], part["power"], color=OURS)
+            axes.loglog(part["frequency"], part["poisson"], color="#888888", linestyle="--")
+        axes.set_xlabel("Hz")
+        axes.set_ylabel("power (Hz²/Hz)")
+        axes = figure.add_subplot(grid_[1, 1])
+        values = coupling["coupling"].dropna()
+        if len(values):
+            axes.hist(values, bins=30, color=OURS)
+            axes.hist(coupling["null_mean"].dropna(), bins=30, histtype="step", color="#888888")
+        axes.set_xlabel("coupling")
+        axes.set_ylabel("cells")
+        axes = figure.add_subplot(grid_[1, 2:])
+        if len(psth):
+            colours = class_colours(sorted(set(psth["group"].astype(str))))
+            for name, part in psth.groupby(psth["group"].astype(str)):
+                axes.step(part["time"], part["rate"], where="post", color=colours[name], label=name)
+            axes.axvline(0, color="#8a93a3", linewidth=0.7)
+            axes.legend(fontsize=6.5)
+            axes.set_xlabel("ms from the event")
+        else:
+            positive = np.sort(coupling["rate"][coupling["rate"] > 0])
+            if len(positive):
+                axes.semilogx(positive, np.arange(1, len(positive) + 1) / len(coupling), color=OURS)
+            axes.set_xlabel("rate (Hz)")
+        axes.set_ylabel("rate (Hz)" if len(psth) else "share of cells")
+        return encode(figure, "svg", max(150, dpi))
+
+
+def draw_grid(table: pd.DataFrame, axes_names: list[str], dpi: int) -> str:
+    """Maps over two axes, or lines over one."""
+    names = [name for name in _MAPS if table[name].notna().any()] or ["rate"]
+    with style():
+        figure = new_figure(2.6 * len(names) + 0.6, 2.9)
+        for index, name in enumerate(names):
+            axes = figure.add_subplot(1, len(names), index + 1)
+            axes.set_title(_MAPS[name])
+            axes.set_xlabel(axes_names[0])
+            if len(axes_names) == 1:
+                axes.plot(range(len(table)), table[name], "o-", color=OURS)
+                axes.set_xticks(range(len(table)), table[axes_names[0]].astype(str))
+                continue
+            wide = table.pivot(index=axes_names[1], columns=axes_names[0], values=name)
+            image = axes.imshow(wide.to_numpy(float), origin="lower", aspect="auto", cmap="viridis")
+            axes.set_xticks(range(wide.shape[1]), wide.columns.astype(str), fontsize=7)
+            axes.set_yticks(range(wide.shape[0]), wide.index.astype(str), fontsize=7)
+            axes.set_ylabel(axes_names[1] if index == 0 else "")
+            figure.colorbar(image, ax=axes)
+        return encode(figure, "svg", dpi)
