@@ -16,13 +16,13 @@ class _OfKinds(Strict):
     of: list[Kind] = Field(default=BOTH, min_length=1, description="Kinds of contacts.")
 
 
-class Remove(_OfKinds):
+class RemoveContacts(_OfKinds):
     """Leaves out all contacts of some kinds."""
 
     kind: Literal["remove"]
 
 
-class Scale(_OfKinds):
+class ScaleContacts(_OfKinds):
     """Multiplies weights."""
 
     kind: Literal["scale"]
@@ -49,7 +49,7 @@ class ToSoma(Strict):
     kind: Literal["to_soma"]
 
 
-class Ablate(Strict):
+class AblateCells(Strict):
     """Takes all contacts from some cells: those named, and those whose property has a value."""
 
     kind: Literal["ablate"]
@@ -60,5 +60,6 @@ class Ablate(Strict):
 
 
 Perturbation = Annotated[
-    Remove | Scale | ShuffleWeights | ShufflePlaces | ToSoma | Ablate, Field(discriminator="kind")
+    RemoveContacts | ScaleContacts | ShuffleWeights | ShufflePlaces | ToSoma | AblateCells,
+    Field(discriminator="kind"),
 ]

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.config.perturb import Ablate, Remove, ShufflePlaces, ToSoma
+from pipeline.config.perturb import AblateCells, RemoveContacts, ShufflePlaces, ToSoma
 from pipeline.edges.perturbed import perturb_contacts, to_contacts
 from pipeline.errors import ConfigError
 from pipeline.perturb.contacts import (
@@ -94,7 +94,7 @@ def test_nothing_done_changes_nothing(frame):
 
 def test_perturbations_follow_each_other(frame):
     steps = [
-        Remove(kind="remove", of=["electrical"]),
+        RemoveContacts(kind="remove", of=["electrical"]),
         ShufflePlaces(kind="shuffle_places"),
         ToSoma(kind="to_soma"),
     ]
@@ -105,7 +105,9 @@ def test_perturbations_follow_each_other(frame):
 
 
 def test_a_class_can_be_ablated(frame):
-    gone = perturb_contacts(frame, CELLS, [Ablate(kind="ablate", where={"type": "motor"})], "w")
+    gone = perturb_contacts(
+        frame, CELLS, [AblateCells(kind="ablate", where={"type": "motor"})], "w"
+    )
     assert gone.empty
     for wrong, message in (
         ({"cells": ["Z"]}, "no cell 'Z'"),
@@ -114,4 +116,4 @@ def test_a_class_can_be_ablated(frame):
         ({}, "names no cell"),
     ):
         with pytest.raises(ConfigError, match=message):
-            perturb_contacts(frame, CELLS, [Ablate(kind="ablate", **wrong)], "w")
+            perturb_contacts(frame, CELLS, [AblateCells(kind="ablate", **wrong)], "w")
