@@ -25,8 +25,8 @@ RUNGS = {"point": "point", "coarse": "coarse", "full": None}
 
 
 def behaviour(seconds: float, body: str) -> Behaviour:
-    """The default behaviour of the model, for a while, with a body."""
-    config = load_model("worm").model.behaviours["forage"].model_dump()
+    """The behaviour forage of the variant alive, for a while, with a body."""
+    config = load_model("worm", "alive").model.behaviours["forage"].model_dump()
     config |= {"duration": 1000 * seconds, "settle": 0.0}
     if body == "soft":
         config |= {"body": {"kind": "soft"}}
@@ -54,9 +54,9 @@ def build(variant: str | None):
 
 def circuit(variant: str | None, body: str, seconds: float, ranks: int) -> str:
     """Runs one rung."""
-    resolved, paths = build(variant)
+    _, paths = build(variant)
     figures = run_closed_loop(
-        resolved, "forage", paths, ranks=ranks, config=behaviour(seconds, body)
+        load_model("worm", "alive"), "forage", paths, ranks=ranks, config=behaviour(seconds, body)
     )
     factor = figures["seconds"] / figures["run_s"]
     share = figures["neurons_s"] / figures["run_s"]

@@ -95,7 +95,7 @@ def psp(options: argparse.Namespace) -> None:
 
 def perturb(options: argparse.Namespace) -> None:
     """Make the circuit of a variant from the built circuit of another one, with changes."""
-    from pipeline.perturb.stage import base_paths, run_perturb
+    from pipeline.perturbed import base_paths, run_perturb
 
     resolved, paths = _open_stage(options)
     if resolved.model.perturb is None:

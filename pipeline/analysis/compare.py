@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,13 @@ from pipeline.errors import CircuitError, ConfigError, Problem
 from pipeline.sonata.layout import CircuitPaths
 
 RHYTHM = ("gamma_peak", "gamma_share", "gamma_over_poisson", "fano", "isi_cv")
+NETWORK = ("synchrony", "active", "peak_frequency", "peak_power", "choristers")
 DIRECTIONS = ("up", "down")
+_EMPTY = {
+    "responses": ["of", "class", "quantity", "p25", "p50", "p75"],
+    "responses_rhythm": ["by", "name", *RHYTHM],
+    "responses_spectra": ["layer", "frequency", "power"],
+}
 _EXPECTED = ("variant", "metric", "class", "direction", "source")
 
 
@@ -32,6 +38,7 @@ class Side:
         responses: analysis/responses.csv.
         rhythm: analysis/responses_rhythm.csv.
         spectra: analysis/responses_spectra.csv.
+        activity: What ``analysis.network`` found: name (run, or run and type), quantity, value.
     """
 
     label: str
@@ -39,6 +46,9 @@ class Side:
     responses: pd.DataFrame
     rhythm: pd.DataFrame
     spectra: pd.DataFrame
+    activity: pd.DataFrame = field(
+        default_factory=lambda: pd.DataFrame(columns=["name", "quantity", "value"])
+    )
 
 
 def read_sides(folders: Sequence[Path]) -> list[Side]:
@@ -60,18 +70,41 @@ def read_sides(folders: Sequence[Path]) -> list[Side]:
     for folder, label in zip(whole, labels(whole), strict=True):
         paths = CircuitPaths(folder)
         missing = [n for n in names if not paths.analysis(n).is_file()]
-        if missing:
+        activity = read_activity(paths)
+        if missing and activity.empty:
             message = f"has no analysis/{missing[0]}.csv"
-            hint = "set analysis.responses, simulate, then run 'sonatina analyse'"
+            hint = "set analysis.responses or network, simulate, then run 'sonatina analyse'"
             problems.append(Problem(str(folder), message, hint))
             continue
         tables = [
-            pd.read_csv(paths.analysis(n), keep_default_na=False, na_values=[""]) for n in names
+            pd.DataFrame(columns=_EMPTY[n])
+            if missing
+            else pd.read_csv(paths.analysis(n), keep_default_na=False, na_values=[""])
+            for n in names
         ]
-        sides.append(Side(label, _variant(paths), *tables))
+        sides.append(Side(label, _variant(paths), *tables, activity))
     if problems:
         raise CircuitError(problems)
     return sides
+
+
+def read_activity(paths: CircuitPaths) -> pd.DataFrame:
+    """Reads what ``analysis.network`` found: name, quantity, value; empty if there is none."""
+    rows: list[tuple[str, str, float]] = []
+    known = paths.analysis("metrics")
+    metrics = pd.read_csv(known).set_index("metric")["value"] if known.is_file() else pd.Series()
+    for file in sorted(known.parent.glob("network_*_rates.csv")):
+        run = file.stem.removeprefix("network_").removesuffix("_rates")
+        rates = pd.read_csv(file, keep_default_na=False, na_values=[""])
+        for row in rates.to_dict("records"):
+            parts = (run, row["attribute"], row["value"])
+            rows.append((" ".join(str(p) for p in parts if str(p) != "nan"), "rate", row["mean"]))
+        rows += [
+            (run, name, float(metrics[f"{run}.{name}"]))
+            for name in NETWORK
+            if f"{run}.{name}" in metrics.index
+        ]
+    return pd.DataFrame(rows, columns=["name", "quantity", "value"])
 
 
 def labels(folders: Sequence[Path]) -> list[str]:
@@ -95,7 +128,7 @@ def compare_sides(sides: Sequence[Side]) -> pd.DataFrame:
     """Medians of every class and rhythm of every layer, side by side.
 
     Returns:
-        by (class or layer), name, quantity, one column per label, and over all of them ``mean`` and
+        by (class, layer or run), name, quantity, one column per label, and over all of them ``mean`` and
         ``sd`` (n - 1; NaN where fewer than two have a value). Names in the order of the first.
     """
     columns = {}
@@ -107,6 +140,8 @@ def compare_sides(sides: Sequence[Side]) -> pd.DataFrame:
         }
         for row in side.rhythm[side.rhythm["by"] == "layer"].to_dict("records"):
             values |= {("layer", str(row["name"]), key): float(row[key]) for key in RHYTHM}
+        for row in side.activity.to_dict("records"):
+            values["run", str(row["name"]), row["quantity"]] = float(row["value"])
         columns[side.label] = values
     keys = list(dict.fromkeys(key for values in columns.values() for key in values))
     table = pd.DataFrame(keys, columns=["by", "name", "quantity"])
@@ -134,7 +169,7 @@ def read_expected(path: Path) -> pd.DataFrame:
     if missing:
         hint = f"write {','.join(_EXPECTED)}"
         raise ConfigError(Problem(f"{path}:1", f"no column {missing[0]!r}", hint))
-    known, problems = (*QUANTITIES, *RHYTHM), []
+    known, problems = (*QUANTITIES, *RHYTHM, *NETWORK, "rate"), []
     for row in table.to_dict("records"):
         where = f"{path}:{len(problems) + 2}"
         problems.append([])

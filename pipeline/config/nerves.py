@@ -17,7 +17,7 @@ from pipeline.config.quantity import (
 )
 
 
-class Junctions(Strict):
+class JunctionMuscles(Strict):
     """Muscles driven through a map of neuromuscular junctions.
 
     A muscle's drive is bias + gain x (sum of sign x count x release over its junctions) / (sum of
@@ -32,7 +32,7 @@ class Junctions(Strict):
     slope: Millivolts = Field(5.0, gt=0, description="As in graded synapses.")
 
 
-class Linear(Strict):
+class LinearMuscles(Strict):
     """Muscles as weighted sums of voltages, cut to 0..1 (published: a dense ridge regression)."""
 
     kind: Literal["linear"]
@@ -42,7 +42,7 @@ class Linear(Strict):
     )
 
 
-Readout = Annotated[Junctions | Linear, Field(discriminator="kind")]
+Readout = Annotated[JunctionMuscles | LinearMuscles, Field(discriminator="kind")]
 
 
 class Proprioception(Strict):

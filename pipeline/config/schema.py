@@ -15,7 +15,8 @@ from pipeline.config.fits import Fit
 from pipeline.config.generalise import Generalise
 from pipeline.config.morphologies import MorphologySet
 from pipeline.config.network_activity import NetworkActivity
-from pipeline.config.perturb import Perturb
+from pipeline.config.perturb import Perturbation
+from pipeline.config.perturbed import Perturb
 from pipeline.config.placement import ImportedNodes, PlacedNodes, PointNodes
 from pipeline.config.premotor import Premotor
 from pipeline.config.psp import Psp
@@ -272,8 +273,17 @@ class ContactEdges(Strict):
         description="CSV of weights contact by contact (pre, post, kind, contact, weight), such as "
         "'sonatina train' writes; default: drawn.",
     )
+    perturb: list[Perturbation] = Field(
+        default_factory=list, description="Done to the placed contacts, one after the other."
+    )
     chemical: Chemical
     electrical: Electrical
+
+    @model_validator(mode="after")
+    def _one_population(self) -> ContactEdges:
+        if self.perturb and self.source != self.target:
+            raise ValueError("perturb needs contacts within one population")
+        return self
 
 
 Edges = Annotated[ContactEdges | RuleEdges | TouchEdges, Field(discriminator="kind")]

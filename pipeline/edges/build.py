@@ -22,6 +22,7 @@ from pipeline.edges.contacts import (
     pair_streams,
     place_pair,
 )
+from pipeline.edges.perturbed import perturb_contacts
 from pipeline.edges.weights import apply_weights
 from pipeline.runtime import progress
 from pipeline.sonata.configs import write_types
@@ -74,6 +75,8 @@ def run_edges(resolved: Resolved, name: str, paths: CircuitPaths) -> dict[str, i
     if edges.weights:
         both = source["name"].tolist(), target["name"].tolist()
         contacts = apply_weights(contacts, both, resolved.path(edges.weights))
+    if edges.perturb:
+        contacts = perturb_contacts(contacts, source, edges.perturb, name)
     return {
         **_write_chemical(edges, contacts, len(source), len(target), paths),
         **_write_electrical(edges, contacts, len(source), paths),

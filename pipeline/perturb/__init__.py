@@ -1,1 +1,1 @@
-"""Circuits changed into other circuits: edges in, edges out."""
+"""Perturbations of contacts: arrays in, arrays out; nothing here knows an animal or a file."""

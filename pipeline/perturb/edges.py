@@ -1,4 +1,4 @@
-"""Changes of edges: every function takes the arrays of a population and returns new ones."""
+"""Perturbations of an edge population with all its attributes, each a function from edges to edges."""
 
 from __future__ import annotations
 

@@ -26,6 +26,9 @@ _TITLES = {
     "spontaneous": "Spontaneous rate (Hz, median)", "evoked": "Evoked rate (Hz, median)",
     "osi": "OSI (median)", "dsi": "DSI (median)", "gamma_peak": "Gamma peak by layer (Hz)",
     "gamma_over_poisson": "Gamma power over Poisson by layer", "fano": "Fano factor by layer",
+    "rate": "Mean rate by run and type (Hz)", "synchrony": "Synchrony (1: independent)",
+    "active": "Share of cells that fired", "choristers": "Share of choristers",
+    "peak_frequency": "Spectral peak (Hz)", "peak_power": "Spectral peak over Poisson",
 }  # fmt: skip
 _DRAWN = ("spontaneous", "evoked", "osi", "dsi")
 _DPI = 110
@@ -67,11 +70,43 @@ def run_compare(
         "seeds": seeds,
         "changes": changes.to_dict("records"),
         "parts": [part for key in _TITLES if (part := _part(table, sides, key))["rows"]],
-        "figures": [_classes(sides, table, numbers.name), _spectra(sides, numbers.name)],
+        "figures": _figures(sides, table, numbers.name),
         "table": numbers.name,
     }
     write_text(page, render(content, "compare.html.j2"))
     return page
+
+
+def _figures(sides: Sequence[Side], table: pd.DataFrame, link: str) -> list[Figure]:
+    """Those for which some circuit has numbers."""
+    found = []
+    if any(len(side.responses) for side in sides):
+        found += [_classes(sides, table, link), _spectra(sides, link)]
+    if any(len(side.activity) for side in sides):
+        found.append(_activity(sides, table, link))
+    return found
+
+
+def _activity(sides: Sequence[Side], table: pd.DataFrame, link: str) -> Figure:
+    """Mean rates by run and type, a dot per circuit."""
+    part = table[(table["by"] == "run") & (table["quantity"] == "rate")].reset_index(drop=True)
+    with style():
+        figure = new_figure(WIDE, 0.8 + 0.17 * len(part))
+        axes = figure.add_subplot()
+        shifts = np.linspace(-0.25, 0.25, len(sides)) if len(sides) > 1 else [0.0]
+        for k, (side, shift) in enumerate(zip(sides, shifts, strict=True)):
+            axes.plot(part[side.label], np.arange(len(part)) + shift, "o", markersize=3.5,
+                      color=PALETTE[k % len(PALETTE)], label=side.label)  # fmt: skip
+        axes.set_yticks(range(len(part)), part["name"], fontsize=6.5)
+        axes.set_ylim(len(part) - 0.5, -0.5)
+        axes.set_xlim(left=0)
+        axes.set_xlabel("mean rate (Hz)")
+        figure.legend(loc="outside upper right", ncols=4)
+        uri = encode(figure, "svg", _DPI)
+    return Figure(
+        "activity", "Mean rates by run and type", uri, "Mean rates by run, type and circuit",
+        "One dot per circuit (docs/activity.md, states of a network).", (link,), "sonatina compare",
+    )  # fmt: skip
 
 
 def _part(table: pd.DataFrame, sides: Sequence[Side], quantity: str) -> dict[str, Any]:

@@ -3,9 +3,20 @@
 import numpy as np
 import pytest
 
-from pipeline.config.simulation import ConstantCurrent, NoiseCurrent, StepCurrent
+from pipeline.config.simulation import (
+    ConstantCurrent,
+    NoiseCurrent,
+    Simulation,
+    StepCurrent,
+    ThresholdCurrent,
+    VolleyInput,
+)
+from pipeline.errors import CircuitError, ConfigError
 from pipeline.runtime import rng_for
-from pipeline.simulation.inputs import current_at
+from pipeline.simulation.inputs import current_at, threshold_currents, volley
+from pipeline.simulation.targets import Targets
+from pipeline.sonata.layout import CircuitPaths
+from pipeline.sonata.write import write_nodes
 
 
 def test_a_step_holds_from_each_time_on():
@@ -35,3 +46,48 @@ def test_steps_must_pair_and_rise():
         StepCurrent(kind="step", nodes="x", times=[1, 2], amplitudes=[1])
     with pytest.raises(ValueError, match="must rise"):
         StepCurrent(kind="step", nodes="x", times=[2, 1], amplitudes=[1, 1])
+
+
+def _threshold(folder, **more):
+    """Currents of cells 0, 2 and 3 of four; the last has none."""
+    paths = CircuitPaths(folder)
+    currents = {
+        "threshold_current": np.array([0.1, 0.2, 0.4, np.nan]),
+        "holding_current": np.array([-0.01, 0.0, -0.02, np.nan]),
+    }
+    write_nodes(paths.nodes("c"), "c", {"x": np.zeros(4)}, np.zeros(4, int), dynamics=currents)
+    law = ThresholdCurrent(kind="threshold", nodes="c", percent=50, **more)
+    run = Simulation(duration="100 ms", dt="0.1 ms")
+    return threshold_currents(law, paths, Targets("c", np.array([0, 2, 3])), run)
+
+
+def test_percent_of_each_cells_threshold(tmp_path):
+    values, dt = _threshold(tmp_path, unknown="none")
+    assert dt == 100.0
+    assert values == pytest.approx(np.array([[0.04, 0.18, 0.0]]))
+    values, dt = _threshold(tmp_path, unknown="none", start=20, stop=50)
+    assert dt == pytest.approx(10.0)
+    times = np.arange(len(values)) * dt
+    on = (times >= 20) & (times < 50)
+    naive = on[:, None] * 0.5 * np.array([0.1, 0.4, 0]) + np.array([-0.01, -0.02, 0])
+    np.testing.assert_allclose(values, naive)
+    values, _ = _threshold(tmp_path, unknown="none", holding=False)
+    assert values == pytest.approx(np.array([[0.05, 0.2, 0.0]]))
+    with pytest.raises(CircuitError, match="1 of 3 cells have no threshold"):
+        _threshold(tmp_path)
+
+
+def test_fewer_fibres_are_some_of_more():
+    def spikes(fibres: int, **more):
+        law = VolleyInput(kind="volley", nodes="v", times=[50, 150], fibres=fibres, **more)
+        return volley(law, np.arange(10, 110), 1, "th", 160.0)
+
+    nodes, times = spikes(40)
+    assert len(nodes) == 80 and set(nodes[:40]) == set(nodes[40:])
+    assert abs(times[:40] - 50).max() <= 3.0 and times[:40].std() == pytest.approx(1.0, rel=0.4)
+    some, at = spikes(10)
+    whole = dict(zip(nodes[:40].tolist(), times[:40].tolist(), strict=True))
+    assert [whole[node] for node in some[:10].tolist()] == at[:10].tolist()
+    assert set(spikes(40, jitter=0)[1]) == {50.0, 150.0}
+    with pytest.raises(ConfigError, match="200 fibres, but 100 nodes"):
+        spikes(200)

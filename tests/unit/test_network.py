@@ -157,3 +157,34 @@ def test_tables_of_a_grid(tmp_path):
     assert not any(name.startswith("network_states") for name in tables)
     assert dict((name, value) for name, value, _ in metrics)["base.rate"] == pytest.approx(5.0)
     assert len(tables["network_base_raster"]) == 8
+    for name, table in tables.items():
+        paths.analysis(name).parent.mkdir(exist_ok=True)
+        table.to_csv(paths.analysis(name), index=False)
+    from pipeline.report.figures import Tables
+    from pipeline.report.network import network_figures
+
+    found = network_figures(Tables(resolved, paths))
+    assert [figure.key for figure in found] == ["network-base", "sweep-states"]
+    assert "tonic (threshold of c)" in found[0].caption
+
+
+def test_runs_of_changed_circuits_side_by_side(tmp_path):
+    from pipeline.analysis.compare import compare_sides, read_sides
+    from pipeline.report.compare import run_compare
+
+    folders = []
+    for name, rate in (("base", 2.0), ("blocked", 3.0)):
+        paths = CircuitPaths(tmp_path / name)
+        paths.analysis("x").parent.mkdir(parents=True)
+        rates = network.rate_table(
+            np.full(4, rate), pd.DataFrame({"mtype": list("aabb")}), ["mtype"]
+        )
+        rates.to_csv(paths.analysis("network_run_rates"), index=False)
+        metrics = pd.DataFrame({"metric": ["run.synchrony"], "value": [rate], "unit": [""]})
+        metrics.to_csv(paths.analysis("metrics"), index=False)
+        folders.append(tmp_path / name)
+    table = compare_sides(read_sides(folders)).set_index(["name", "quantity"])
+    assert table.loc[("run mtype b", "rate"), "blocked"] == 3.0
+    assert table.loc[("run", "synchrony"), "base"] == 2.0
+    page = run_compare(folders, tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "Synchrony (1: independent)" in page and "× 1.50" in page

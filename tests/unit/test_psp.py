@@ -283,3 +283,25 @@ def test_verdicts_within_one_sd(tmp_path):
     values = {name: value for name, value, _ in metrics}
     assert values["psp.a.psp"] == pytest.approx(1.175)
     assert (values["psp.pass"], values["psp.fail"]) == (1, 1)
+
+
+def test_figures_and_figures_without_pairs(tmp_path):
+    from psp_model import make_model
+
+    from pipeline.config.load import load_model
+    from pipeline.report.figures import Tables
+    from pipeline.report.psp import psp_figures
+
+    resolved = load_model(str(make_model(tmp_path / "model")), None)
+    paths = CircuitPaths(tmp_path / "out")
+    assert psp_figures(Tables(resolved, paths)) == []
+    pathways = read_pathways(tmp_path / "model" / "targets.csv", "inner")
+    pair = SimpleNamespace(source=1, target=2, edges=np.array([4, 5]))
+    result = {"reason": "", "psp": 1.0, "reversal": 0.0, "trace": [0.0, 1.0, 0.5]}
+    for name, recordings in (("none", []), ("some", [Recording("P-P", pair, 1.0, result, "")])):
+        pairs = pair_table(recordings)
+        write_csv(paths.psp("pathways"), pathway_table(pathways, pairs))
+        write_csv(paths.psp("traces"), trace_table(recordings, 0.1))
+        found = psp_figures(Tables(resolved, paths))
+        assert len(found) == (2 if name == "some" else 0)
+    assert "Without connections here: P-I, I-P, none-P." in found[0].caption

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.config.load import Resolved
-from pipeline.config.perturb import Block, Remove, Shuffle
+from pipeline.config.perturbed import Block, Remove, Shuffle
 from pipeline.errors import CircuitError, ConfigError, Problem
 from pipeline.perturb import edges as change
 from pipeline.perturb.edges import Edges
