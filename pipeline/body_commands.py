@@ -6,15 +6,21 @@ import argparse
 
 from pipeline.commands import _chosen, _open_stage
 from pipeline.errors import ConfigError, Problem
+from pipeline.runtime import write_text
 
 
 def behave(options: argparse.Namespace) -> None:
     """Let a model's bodies move in their environments and write what they did."""
     from pipeline.body.stage import run_behaviour
+    from pipeline.simulation.closed_loop import run_closed_loop
 
     resolved, paths = _open_stage(options)
     for name in _chosen(options.name, list(resolved.model.behaviours), "behaviours"):
-        figures = run_behaviour(resolved, name, paths)
+        if resolved.model.behaviours[name].drive.kind == "circuit":
+            ranks, launcher = options.ranks, options.mpi or None
+            figures = run_closed_loop(resolved, name, paths, ranks=ranks, launcher=launcher)
+        else:
+            figures = run_behaviour(resolved, name, paths)
         factor = figures["seconds"] / figures["run_s"]
         print(
             f"{paths.behaviour(name)}  {figures['seconds']:g} s in {figures['run_s']:.2f} s "
@@ -33,3 +39,27 @@ def premotor(options: argparse.Namespace) -> None:
     for name, value in run_premotor(resolved, paths).items():
         print(f"{name:<32} {value:.4g}")
     print(paths.analysis("premotor"))
+
+
+def train(options: argparse.Namespace) -> None:
+    """Fit weights to correlations, or a muscle readout to a gait."""
+    from pipeline.training.readouts import train_readout
+    from pipeline.training.stage import train_correlation
+
+    resolved, paths = _open_stage(options)
+    for name in _chosen(options.name, list(resolved.model.training), "training"):
+        entry = resolved.model.training[name]
+        kept = {}
+        if entry.kind == "correlation":
+            figures = train_correlation(resolved, name, paths, options.workers)
+            kept = {"contacts.csv": entry.contacts, "currents.csv": entry.currents}
+        else:
+            figures = train_readout(resolved, name, paths)
+            kept = {"readout.csv": entry.table}
+        for key, value in figures.items():
+            print(f"{name}.{key:<28} {value:.4g}")
+        if options.save:
+            for file, table in kept.items():
+                text = (paths.training(name) / file).read_text(encoding="utf-8")
+                write_text(resolved.path(table), text)
+                print(f"wrote {resolved.path(table)}")

@@ -6,9 +6,10 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
-from pipeline.errors import PipelineError
-from pipeline.runtime import pin_kernels, pin_threads, setup_logging
+from pipeline.errors import DiskError, PipelineError
+from pipeline.runtime import full_disk, pin_kernels, pin_threads, setup_logging
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -24,6 +25,8 @@ def main(arguments: list[str] | None = None) -> int:
         for problem in error.problems:
             label = "warning" if problem.level == "warning" else "error"
             print(f"{label}: {problem}", file=sys.stderr)
+        if isinstance(error, DiskError):
+            _leave(error.exit_code)
         return error.exit_code
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
@@ -32,15 +35,25 @@ def main(arguments: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
+        if problem := full_disk(error):
+            print(f"error: {problem}", file=sys.stderr)
+            _leave(2)
         where = error.filename or error.filename2 or "a file"
         advice = "check that it exists and may be read or written"
         print(f"error: {where}: {error.strerror or error} ({advice})", file=sys.stderr)
         return 2
 
 
+def _leave(code: int) -> NoReturn:
+    """Ends the process at once: HDF5 crashes when it ends with data that it could not write."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Builds the parser; imports of stages happen only when a verb runs."""
-    from pipeline import body_commands, commands
+    from pipeline import commands
 
     parser = argparse.ArgumentParser(
         prog="sonatina", description="Build, simulate and judge connectome-based brain models."
@@ -95,15 +108,31 @@ def build_parser() -> argparse.ArgumentParser:
     stimulus.add_argument("--name", help="one key under stimuli; default all")
     stimulus.add_argument("--workers", type=_positive, default=2, help="processes for the rates")
     stimulus.add_argument("--cache", type=Path, help="folder of computed rates")
+    _verbs_of_runs(stage)
+    _verbs_on_emodels(stage)
+    _verbs_on_recordings(stage)
+    _verbs_on_files(verb)
+    return parser
+
+
+def _verbs_of_runs(stage) -> None:
+    """Adds the verbs from the joined circuit to the report."""
+    from pipeline import body_commands, commands
+
     stage("circuit", commands.circuit)
     simulate = stage("simulate", commands.simulate)
-    simulate.add_argument("--name", help="one key under simulation; default all")
-    simulate.add_argument("--ranks", type=_positive, help="MPI ranks; default from the config")
-    simulate.add_argument("--mpi", help="MPI launch command; default as found")
-    simulate.add_argument("--dry-run", action="store_true", help="print size and cost only")
+    _simulate_arguments(simulate)
     behave = stage("behave", body_commands.behave, "behave rod")
     behave.add_argument("--name", help="one key under behaviours; default all")
+    behave.add_argument("--ranks", type=_positive, help="MPI ranks of neurons; default as config")
+    behave.add_argument("--mpi", help="MPI launch command; default as found")
     stage("premotor", body_commands.premotor, "premotor premotor")
+    train = stage("train", body_commands.train, "train worm trained --name weights")
+    train.add_argument("--name", help="one key under training; default all")
+    train.add_argument("--workers", type=_positive, default=1, help="processes, one per seed")
+    train.add_argument(
+        "--save", action="store_true", help="copy the result into the model's tables"
+    )
     tune = stage("tune", commands.tune, "tune v1 small --save")
     tune.add_argument("--name", help="one key under tuning; default all")
     tune.add_argument("--save", action="store_true", help="copy the gains into the model's table")
@@ -111,11 +140,22 @@ def build_parser() -> argparse.ArgumentParser:
     stage("report", commands.report)
     run = stage("run", commands.run_workflow, "run worm tiny")
     run.add_argument("--cores", type=_positive, default=os.cpu_count() or 1)
+    run.add_argument("--profile", default="local", help="local, slurm, or a folder of your own")
+    run.add_argument("--snakemake", default="", help="more options for Snakemake, in one word")
     run.add_argument("-n", "--dry-run", action="store_true", help="show what would be done")
-    _verbs_on_emodels(stage)
-    _verbs_on_recordings(stage)
-    _verbs_on_files(verb)
-    return parser
+
+
+def _simulate_arguments(simulate: argparse.ArgumentParser) -> None:
+    simulate.set_defaults(out=None)  # circuits, or what a config made elsewhere says
+    simulate.add_argument(
+        "--engine", help="of a SONATA config made elsewhere (MODEL ends in .json)"
+    )
+    simulate.add_argument("--name", help="one key under simulation; default all")
+    simulate.add_argument("--ranks", type=_positive, help="MPI ranks; default from the config")
+    simulate.add_argument("--mpi", help="MPI launch command; default as found")
+    simulate.add_argument("--save-every", type=float, help="ms of the model between two saves")
+    simulate.add_argument("--walltime", type=float, help="min; then save, stop with code 75")
+    simulate.add_argument("--dry-run", action="store_true", help="print size and cost only")
 
 
 def _verbs_on_emodels(stage) -> None:
@@ -136,6 +176,7 @@ def _verbs_on_emodels(stage) -> None:
     generalise.add_argument("--part", type=_part, metavar="I/N", help="only evaluate one part")
     generalise.add_argument("--workers", type=_positive, default=2, help="processes")
     generalise.add_argument("--cache", type=Path, help="folder of kept evaluations")
+    generalise.add_argument("--save", action="store_true", help="write generalise.known, too")
 
 
 def _verbs_on_recordings(stage) -> None:

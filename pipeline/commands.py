@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 from pathlib import Path
 
 from pipeline.errors import ConfigError, PipelineError, Problem
@@ -33,8 +34,6 @@ def _open_stage(options: argparse.Namespace):
 
 def cache_folder(named: Path | None = None, kind: str = "mechanisms") -> Path:
     """Returns a cache's folder: named, or its kind below SONATINA_CACHE or ``.cache`` here."""
-    import os
-
     return named or Path(os.environ.get("SONATINA_CACHE", ".cache")) / kind
 
 
@@ -283,6 +282,13 @@ def circuit(options: argparse.Namespace) -> None:
 
 def simulate(options: argparse.Namespace) -> None:
     """Simulate the circuit on MPI ranks and write spikes and reports."""
+    if options.model.endswith(".json"):
+        _simulate_elsewhere(options)
+        return
+    options.out = options.out or Path(os.environ.get("SONATINA_CIRCUITS", "circuits"))
+    if options.engine:
+        hint = "set simulation.<run>.engine in a variant"
+        raise ConfigError(Problem("--engine", "is for configs made elsewhere (JSON)", hint))
     from pipeline.simulation.stage import estimate, run_simulation
 
     resolved, paths = _open_stage(options)
@@ -294,7 +300,10 @@ def simulate(options: argparse.Namespace) -> None:
             cost = estimate(resolved, name, size["segments"], size["netcons"])
             print(json.dumps(size | cost, indent=2))
             continue
-        figures = run_simulation(resolved, name, paths, ranks=options.ranks, launcher=options.mpi)
+        figures = run_simulation(
+            resolved, name, paths, ranks=options.ranks, launcher=options.mpi,
+            save_every=options.save_every, walltime=options.walltime,
+        )  # fmt: skip
         seconds = resolved.model.simulation[name].duration / 1000
         kind = "ranks" if "ranks" in figures else "threads"
         workers = f"{figures[kind]:.0f} {kind}"
@@ -302,6 +311,20 @@ def simulate(options: argparse.Namespace) -> None:
             f"{paths.simulation(name)}  {figures['run_s']:.1f} s for {seconds:g} s on "
             f"{workers} ({figures['run_s'] / seconds:.2f} s per simulated second)"
         )
+
+
+def _simulate_elsewhere(options: argparse.Namespace) -> None:
+    """Runs a SONATA simulation config that was made elsewhere."""
+    from pipeline.simulation.elsewhere.stage import run_elsewhere
+
+    folder, figures = run_elsewhere(
+        Path(options.model), options.engine, options.out, cache_folder(),
+        ranks=options.ranks or 1, launcher=options.mpi,
+    )  # fmt: skip
+    print(
+        f"{folder}  built in {figures['build_s']:.1f} s, run in {figures['run_s']:.1f} s, "
+        f"{figures['memory_mib']:.0f} MiB"
+    )
 
 
 def tune(options: argparse.Namespace) -> None:
@@ -403,6 +426,7 @@ def import_source(options: argparse.Namespace) -> None:
         written = c302.convert_wheel(options.wheel, names, options.folder / "morphologies")
     else:
         written = cect.convert_wheel(options.wheel, names, options.folder / "tables/connectomes")
+        written.append(cect.convert_junctions(options.wheel, names, options.folder / "tables"))
     print(f"{len(written)} files written")
 
 

@@ -49,13 +49,18 @@ def generalise(options: argparse.Namespace) -> None:
         message = "the model has no key generalise"
         raise ConfigError(Problem(resolved.model.name, message, "add it, or leave this stage out"))
     evaluator = stage.evaluator_of(resolved, paths)
-    store = Store(cache_folder(options.cache, "generalise"))
+    known = resolved.model.generalise.known
+    if options.save and known is None:
+        message = "nowhere to save evaluations"
+        raise ConfigError(Problem(resolved.model.name, message, "name a file: generalise.known"))
+    shipped = resolved.path(known) if known else None
+    store = Store(cache_folder(options.cache, "generalise"), shipped)
     if options.part:
         part, parts = options.part
         found = stage.run_part(resolved, paths, evaluator, store, part - 1, parts, options.workers)
         print(f"{found[0]}  {found[1]} evaluated")
         return
-    found = stage.run_generalise(resolved, paths, evaluator, store, options.workers)
+    found = stage.run_generalise(resolved, paths, evaluator, store, options.workers, options.save)
     print(
         f"{paths.generalise('pairs')}  {found['accepted']} of {found['pairs']} pairs accepted, "
         f"{found['covered']} of {found['me_types']} me-types covered, "

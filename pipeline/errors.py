@@ -65,6 +65,10 @@ class ToolError(PipelineError):
     """A compiler, MPI library or other program that is not installed."""
 
 
+class DiskError(PipelineError):
+    """A file system that is full."""
+
+
 class SimulationError(PipelineError):
     """A simulation that failed while it ran."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import shlex
 import shutil
 import signal
@@ -33,7 +34,10 @@ class Mpi:
 
 
 def find_mpi(launcher: str | None = None) -> Mpi:
-    """Finds MPI: the caller's choice, then SONATINA_MPI, then the environment's own mpich.
+    """Finds MPI: the caller's choice, then SONATINA_MPI, then srun in a SLURM job, then mpich's own.
+
+    Only srun reaches the other nodes of a job: Snakemake's SLURM executor hides their names from
+    mpiexec. mpich and SLURM share the interface PMI-2.
 
     Args:
         launcher: Launch command such as ``"srun --mpi=pmi2"``.
@@ -42,6 +46,8 @@ def find_mpi(launcher: str | None = None) -> Mpi:
         ToolError: If launcher or library cannot be found; says what to install.
     """
     words = shlex.split(launcher or os.environ.get("SONATINA_MPI", "") or "")
+    if not words and in_slurm() and shutil.which("srun"):
+        words = ["srun", "--mpi=pmi2"]
     if not words:
         beside = Path(sys.executable).parent / "mpiexec"
         words = [str(beside)] if beside.is_file() else ["mpiexec"]
@@ -76,7 +82,9 @@ def is_shared_object(path: Path) -> bool:
         return False
 
 
-def run_ranks(module: str, job: dict, ranks: int, launcher: str | None = None) -> dict:
+def run_ranks(
+    module: str, job: dict, ranks: int, launcher: str | None = None, shared: Path | None = None
+) -> dict:
     """Runs ``python -m module JOB`` on MPI ranks, or in one plain process for one rank.
 
     The first failing rank's message becomes the error; every other rank is stopped with it.
@@ -86,6 +94,7 @@ def run_ranks(module: str, job: dict, ranks: int, launcher: str | None = None) -
         job: JSON-like description, handed over in a file.
         ranks: Number of ranks.
         launcher: Launch command; None means as found.
+        shared: Folder that all nodes of a cluster see; holds the job's files in a SLURM job.
 
     Returns:
         What the worker of rank 0 returned.
@@ -101,7 +110,7 @@ def run_ranks(module: str, job: dict, ranks: int, launcher: str | None = None) -
     )
     if sys.stderr.isatty():
         environment["SONATINA_TTY"] = "1"
-    with tempfile.TemporaryDirectory(prefix="sonatina-") as folder:
+    with tempfile.TemporaryDirectory(prefix="sonatina-", dir=_place(shared, ranks)) as folder:
         job_file = Path(folder) / "job.json"
         parent = [platform.node(), os.getpid()]
         job_file.write_text(json.dumps(job | {"exchange": folder, "parent": parent}))
@@ -109,9 +118,36 @@ def run_ranks(module: str, job: dict, ranks: int, launcher: str | None = None) -
         if ranks > 1:
             mpi = find_mpi(launcher)
             environment |= {"NEURON_INIT_MPI": "1", "MPI_LIB_NRN_PATH": str(mpi.library)}
+            environment["SLURM_KILL_BAD_EXIT"] = "1"  # srun lets the others of a dead rank wait
             command = [*mpi.launcher, "-n", str(ranks), *command]
         code, output = _run(command, environment)
         return _outcome(Path(folder), code, output)
+
+
+def _place(shared: Path | None, ranks: int) -> Path | None:
+    """Where the job's files go; None is the node's own scratch."""
+    return shared.resolve() if shared and ranks > 1 and in_slurm() else None
+
+
+def minutes_left() -> float | None:
+    """Returns what SLURM leaves to this job, min; None outside, and where it sets no limit."""
+    if not in_slurm() or not shutil.which("squeue"):
+        return None
+    command = ["squeue", "--noheader", "--format=%L", f"--jobs={os.environ['SLURM_JOB_ID']}"]
+    try:
+        said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    except subprocess.TimeoutExpired:
+        return None
+    found = re.fullmatch(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)", said.stdout.strip())
+    days, hours, minutes, seconds = (
+        (float(part or 0) for part in found.groups()) if found else [0] * 4
+    )
+    return (days * 24 + hours) * 60 + minutes + seconds / 60 or None
+
+
+def in_slurm() -> bool:
+    """Whether this process belongs to a SLURM job, which may span nodes."""
+    return "SLURM_JOB_ID" in os.environ
 
 
 def _run(command: list[str], environment: dict[str, str]) -> tuple[int, str]:
@@ -135,10 +171,50 @@ def _outcome(folder: Path, code: int, output: str) -> dict:
         error = json.loads(failures[0].read_text())
         problems = [Problem(**problem) for problem in error["problems"]]
         kind = PipelineError if error["exit_code"] == 2 else SimulationError
-        raise kind(problems)
+        raised = kind(problems)
+        raised.exit_code = error["exit_code"]
+        raise raised
     result = folder / "result.json"
     if code == 0 and result.is_file():
         return json.loads(result.read_text())
-    tail = "\n".join(output.strip().splitlines()[-15:]) if output else "it said nothing"
-    how = f"signal {-code}" if code < 0 else f"exit code {code}"
-    raise SimulationError(f"a worker process ended with {how} and no message of its own:\n{tail}")
+    raise SimulationError(_death(folder, code, output or ""))
+
+
+_KILLED = "the machine may have run out of memory: see 'sonatina simulate --dry-run'"
+_CRASHED = "a mechanism or a library went wrong; the innermost calls come first"
+
+
+def _death(folder: Path, code: int, output: str) -> Problem:
+    """What is known of a worker that ended without a message of its own."""
+    told = re.search(r"\(signal (\d+)\)", output)  # mpich's words
+    number = int(told[1]) if told else -code
+    ranks = {path.stem.split("-")[2]: path for path in folder.glob("crash-*.txt")}
+    crashed = next((path for path in ranks.values() if path.stat().st_size), None)
+    named = re.search(r"PID (\d+) RUNNING AT", output)
+    culprit = crashed or ranks.get(named[1] if named else "")
+    if culprit is None and len(ranks) == 1:
+        culprit = next(iter(ranks.values()))
+    where = f"rank {culprit.stem.split('-')[1]}" if culprit else "a rank"
+    try:
+        signal_name = signal.Signals(number).name
+    except ValueError:
+        said = [line for line in output.splitlines() if line.strip() and not _is_banner(line)]
+        tail = "\n".join(said[-15:]) or "it said nothing"
+        return Problem(where, f"ended with exit code {code} and no message of its own:\n{tail}")
+    if number in (signal.SIGKILL, signal.SIGTERM):
+        return Problem(where, f"was killed from outside ({signal_name})", _KILLED)
+    frames = _frames(crashed) if crashed else ""
+    return Problem(where, f"crashed ({signal_name}){frames}", _CRASHED if frames else "")
+
+
+def _frames(crashed: Path) -> str:
+    """The innermost calls of a crashed process, as Python saw them."""
+    lines = crashed.read_text(errors="replace").splitlines()
+    calls = [re.match(r'  File "(?:.*/)?([^"/]+)", line (\d+) in (.+)', line) for line in lines]
+    named = [f"{call[3]} ({call[1]}:{call[2]})" for call in calls if call]
+    return " in " + ", called by ".join(named[:3]) if named else ""
+
+
+def _is_banner(line: str) -> bool:
+    words = ("YOUR APPLICATION TERMINATED", "This typically refers", "Please see the FAQ")
+    return line.startswith(("=", "numprocs=", *words))

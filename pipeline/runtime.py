@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import logging
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.errors import PipelineError, Problem
+from pipeline.errors import DiskError, PipelineError, Problem
 from pipeline.guard import alive
 
 _RANK_VARIABLES = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID")
@@ -44,6 +45,22 @@ def make_folder(path: str | Path, option: str = "--out") -> Path:
 def _cannot_write(path: str | Path, error: OSError, option: str = "--out") -> PipelineError:
     hint = f"choose another {option}, or free the place"
     return PipelineError(Problem(str(path), f"cannot write here ({error.strerror})", hint))
+
+
+def full_disk(error: BaseException) -> Problem | None:
+    """Returns the problem that an error stands for if a file system is full, else None.
+
+    HDF5 gives the system's error as text only, with the temporary name of the file.
+    """
+    text = str(error)
+    number = getattr(error, "errno", None)
+    if number not in (errno.ENOSPC, errno.EDQUOT):
+        if not isinstance(error, OSError | RuntimeError) or os.strerror(errno.ENOSPC) not in text:
+            return None
+    named = re.search(r"filename = '([^']+)'", text)
+    path = Path(getattr(error, "filename", None) or (named[1] if named else "a file"))
+    path = path.with_name(re.sub(r"^\.(.+)\.[^.]+-\d+\.\w+\.tmp$", r"\1", path.name))
+    return Problem(str(path), "the disk is full", "free space, or choose another --out")
 
 
 @contextlib.contextmanager
@@ -75,6 +92,10 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
         os.replace(temporary, path)
+    except BaseException as error:
+        if problem := full_disk(error):
+            raise DiskError(problem) from None
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -203,10 +224,19 @@ def pin_kernels() -> None:
     os.environ["NUMBA_CACHE_DIR"] = str(root / "kernels" / digest.hexdigest()[:16])
 
 
-def progress(iterable=None, *, total: float | None = None, label: str = "", unit: str = "it"):
+def progress(
+    iterable=None,
+    *,
+    total: float | None = None,
+    label: str = "",
+    unit: str = "it",
+    initial: float = 0,
+):
     """Returns a tqdm bar that shows only on rank 0 and only on a terminal."""
     from tqdm import tqdm
 
     terminal = sys.stderr.isatty() or "SONATINA_TTY" in os.environ
     silent = rank() != 0 or not terminal
-    return tqdm(iterable, total=total, desc=label, unit=unit, disable=silent, leave=False)
+    return tqdm(
+        iterable, total=total, desc=label, unit=unit, disable=silent, leave=False, initial=initial
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import multiprocessing
 import os
@@ -19,7 +20,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from pipeline.errors import PipelineError, Problem, SimulationError, ToolError
-from pipeline.runtime import launched_ranks, progress, rank, setup_logging, write_json
+from pipeline.runtime import (
+    full_disk,
+    launched_ranks,
+    progress,
+    rank,
+    setup_logging,
+    write_json,
+)
 
 Item, Result = TypeVar("Item"), TypeVar("Result")
 
@@ -139,13 +147,18 @@ def serve(job_file: str, work: Callable[[dict], dict]) -> None:
     setup_logging()
     job = json.loads(Path(job_file).read_text())
     exchange = Path(job["exchange"])
+    # Its name tells whose process this is; it stays empty unless the process crashes.
+    crash = open(exchange / f"crash-{rank()}-{os.getpid()}.txt", "w")
+    faulthandler.enable(crash, all_threads=False)
     _guard(*job["parent"])
     try:
         result = work(job)
     except BaseException as error:
         # Whatever it is: the other ranks would wait for this one for ever.
-        _tell(exchange, error)
-        _abort()
+        try:
+            _tell(exchange, error)
+        finally:
+            _abort()
     if rank() == 0:
         write_json(exchange / "result.json", result)
     _leave()
@@ -167,6 +180,8 @@ def _guard(host: str, parent: int) -> None:
 def _tell(exchange: Path, error: BaseException) -> None:
     if isinstance(error, PipelineError):
         problems, code = error.problems, error.exit_code
+    elif problem := full_disk(error):
+        problems, code = [problem], 1
     else:
         last = traceback.extract_tb(error.__traceback__)[-1]
         where = f"rank {rank()}, {Path(last.filename).name}:{last.lineno}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shlex
 import subprocess
 import sys
 from argparse import Namespace
@@ -22,7 +23,7 @@ def run_snakemake(options: Namespace, resolved: Resolved, paths: CircuitPaths) -
     A killed run leaves nothing locked: the lock belongs to the process, not to a file's existence.
 
     Args:
-        options: Of the command line: model, variant, out, cores, dry_run.
+        options: Of the command line: model, variant, out, cores, dry_run, profile, snakemake.
         resolved: The model, already validated.
         paths: Its circuit.
 
@@ -36,11 +37,14 @@ def run_snakemake(options: Namespace, resolved: Resolved, paths: CircuitPaths) -
     model = resolved.files[0] if resolved.model.variant == "default" else resolved.files[-1]
     command = [
         sys.executable, "-m", "snakemake", "--snakefile", str(root / "Snakefile"),
-        "--workflow-profile", str(root / "pipeline/profiles/local"),
-        "--cores", str(options.cores), "--nolock", "--rerun-incomplete",
+        "--workflow-profile", str(_profile(options.profile, root)),
+        "--nolock", "--rerun-incomplete",
         "--config", f"model={model}", "variant=default" if len(resolved.files) == 1 else "variant=",
         f"out={options.out}",
     ]  # fmt: skip
+    if options.profile == "local":  # elsewhere the profile says how many jobs
+        command += ["--cores", str(options.cores)]
+    command += shlex.split(options.snakemake)
     if options.dry_run:
         return subprocess.call([*command, "--dry-run"])
     make_folder(paths.root)
@@ -55,3 +59,13 @@ def run_snakemake(options: Namespace, resolved: Resolved, paths: CircuitPaths) -
     if code == 0:
         print(f"\nThe report: {Path(paths.report_page).resolve()}")
     return code
+
+
+def _profile(name: str, root: Path) -> Path:
+    """The folder of a profile: one of ours by name, or the user's."""
+    ours = root / "pipeline" / "profiles"
+    for folder in (ours / name, Path(name)):
+        if any((folder / f"config.{kind}").is_file() for kind in ("yaml", "v8+.yaml")):
+            return folder
+    known = ", ".join(sorted(path.name for path in ours.iterdir() if path.is_dir()))
+    raise PipelineError(Problem(f"--profile {name}", "no such profile", f"ours: {known}"))

@@ -60,6 +60,7 @@ UNITS {
 DEFINE NASC 4
 DEFINE NPORT 12
 
+INCLUDE "glif_parameters.inc"
 INCLUDE "glif_membrane.inc"
 
 PARAMETER {

@@ -8,11 +8,8 @@ import numpy as np
 import pandas as pd
 
 from pipeline.analysis.structure import Metric
+from pipeline.config.morphologies import REACHED
 from pipeline.sonata.layout import CircuitPaths
-
-REACHED = 100.0
-"""um. So much axon or apical dendrite in a layer counts as reaching it (source: assumed; less is a
-single branch that passes the border)."""
 
 
 def morphology_metrics(paths: CircuitPaths) -> list[Metric]:

@@ -45,6 +45,9 @@ class Body(Protocol):
     def stretch(self) -> np.ndarray:
         """Returns float64 [96]: relative length change of the body wall at each muscle unit."""
 
+    def curvature(self) -> np.ndarray:
+        """Returns float64 [segments]: curvature along the midline, 1/um; dorsal bends positive."""
+
 
 def to_sides(units: np.ndarray) -> np.ndarray:
     """Reduces 96 units to the dorsal and ventral side, left and right averaged.

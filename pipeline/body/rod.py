@@ -90,11 +90,11 @@ class RodBody:
         self.velocity = np.zeros_like(self.q)
         self.activation = np.zeros((2, n))
         self._elements = _Elements(parameters, self.radii)
-        self._weights = side_weights(n)
+        self.side_weights = side_weights(n)
 
     def advance(self, activation: np.ndarray, duration: float) -> None:
         """Moves on with float64 [96] constant drives (0 to 1) for a duration (ms)."""
-        self.advance_sides(to_sides(activation) @ self._weights.T, duration)
+        self.advance_sides(to_sides(activation) @ self.side_weights.T, duration)
 
     def advance_sides(self, drive: np.ndarray, duration: float) -> None:
         """Moves on with a drive per side and segment (float64 [2, segments])."""
@@ -167,7 +167,7 @@ class RodBody:
 
     def stretch(self) -> np.ndarray:
         """Returns float64 [96]: relative stretch of the wall at each muscle unit."""
-        mean = self._weights / self._weights.sum(0)
+        mean = self.side_weights / self.side_weights.sum(0)
         return to_units(self.side_stretch() @ mean)
 
     def curvature(self) -> np.ndarray:

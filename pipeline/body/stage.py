@@ -6,10 +6,10 @@ from time import perf_counter
 
 import numpy as np
 
+from pipeline.body.build import build_rod
 from pipeline.body.environment import Surroundings
-from pipeline.body.media import medium_drag
 from pipeline.body.record import Record, write_record
-from pipeline.body.rod import RodBody, RodParameters
+from pipeline.body.rod import RodBody
 from pipeline.body.stretch_circuit import CircuitParameters, StretchCircuit
 from pipeline.config.behaviour import Behaviour
 from pipeline.config.load import Resolved
@@ -32,23 +32,6 @@ def run_behaviour(resolved: Resolved, name: str, paths: CircuitPaths) -> dict[st
     seconds = perf_counter() - start
     write_record(paths.behaviour(name), record)
     return {"frames": len(record.time), "seconds": config.duration / 1000, "run_s": seconds}
-
-
-def build_rod(config: Behaviour) -> RodBody:
-    """Returns the rod body of a behaviour at its start."""
-    rod = config.body
-    along, across = medium_drag(config.environment.medium)
-    scale = rod.length / 1000.0  # the published drag is that of a body of 1 mm
-    parameters = RodParameters(
-        segments=rod.segments,
-        length=rod.length,
-        radius=rod.radius,
-        muscle_time=rod.muscle_time,
-        tangential=along * scale,
-        normal=across * scale,
-        drag_share=rod.drag_share,
-    )
-    return RodBody(parameters, tuple(config.head), np.deg2rad(config.heading), rod.step)
 
 
 def simulate(config: Behaviour, label: str = "") -> Record:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
+from pipeline.config.nerves import CircuitDrive
 from pipeline.config.quantity import (
     Coordinate,
     Diffusivity,
@@ -15,6 +16,7 @@ from pipeline.config.quantity import (
     Name,
     Nanoamps,
     Probability,
+    RelativeFile,
     Strict,
     TimeStep,
 )
@@ -36,6 +38,29 @@ class Rod(Strict):
         "of motion have it, 1 as the published drag coefficients say.",
     )
     step: TimeStep = Field(10.0, description="Longest step of the body.")
+
+
+class Soft(Strict):
+    """The tetrahedral body of Zhao et al. 2024 in its inertial fluid; the medium must be 0."""
+
+    kind: Literal["soft"]
+    segments: Literal[48] = Field(48, description="Of the midline that is told.")
+    length: Microns = Field(1000.0, description="What the body's 0.628 units are taken for.")
+    radius: Microns = Field(31.0, description="Drawn in the player; 0.0194 units published.")
+    mesh: RelativeFile | None = Field(None, description="Medit file; default: a generated tube.")
+
+
+def _kind_or(default: str) -> Discriminator:
+    """Tells the kind of a body or drive; files may leave out the default's."""
+
+    def kind(value: object) -> str:
+        known = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
+        return known or default
+
+    return Discriminator(kind)
+
+
+Body = Annotated[Annotated[Rod, Tag("rod")] | Annotated[Soft, Tag("soft")], _kind_or("rod")]
 
 
 class StretchDrive(Strict):
@@ -76,6 +101,10 @@ class Diffusing(_Source):
     age: TimeStep = Field(description="Time since the drop was set, at time 0.")
 
 
+Drive = Annotated[
+    Annotated[StretchDrive, Tag("stretch")] | Annotated[CircuitDrive, Tag("circuit")],
+    _kind_or("stretch"),
+]
 Source = Annotated[LinearCone | Gaussian | Diffusing, Field(discriminator="kind")]
 
 
@@ -140,8 +169,8 @@ class Environment(Strict):
 class Behaviour(Strict):
     """One run of a body in an environment."""
 
-    body: Rod = Rod()
-    drive: StretchDrive = StretchDrive()
+    body: Body = Rod()
+    drive: Drive = StretchDrive()
     environment: Environment = Environment()
     duration: TimeStep = Field(description="Simulated time.")
     interval: TimeStep = Field(20.0, description="Time between recorded frames.")
@@ -158,4 +187,21 @@ class Behaviour(Strict):
             raise ValueError("duration leaves fewer than eight frames after settle")
         if self.body.segments % 12:
             raise ValueError(f"segments ({self.body.segments}) must be a multiple of 12")
+        return self
+
+    @model_validator(mode="after")
+    def _fits(self) -> Behaviour:
+        if self.body.kind == "soft" and self.environment.medium:
+            raise ValueError("a soft body knows water only; write medium: 0")
+        if self.drive.kind == "stretch":
+            if self.body.kind == "soft":
+                raise ValueError("the stretch circuit drives a rod only")
+            return self
+        for name, whole in (("interval", self.interval), ("duration", self.duration)):
+            if abs(whole / self.drive.window - round(whole / self.drive.window)) > 1e-9:
+                window = self.drive.window
+                raise ValueError(f"{name} ({whole:g} ms) is no multiple of window ({window:g} ms)")
+        steps = self.drive.window / self.drive.dt
+        if abs(steps - round(steps)) > 1e-9:
+            raise ValueError(f"window is no multiple of dt ({self.drive.dt:g} ms)")
         return self

@@ -18,6 +18,7 @@ from pipeline.config.simulation import (
     FileCurrent,
     PoissonInput,
     SpikeInput,
+    TableCurrent,
     VolleyInput,
 )
 from pipeline.config.stimuli import MovieFile
@@ -50,7 +51,10 @@ def check_references(model: Model, folder: Path, document: Document) -> list[Pro
     _check_tuning(check)
     _check_extract(check)
     _check_generalise(check)
+    _check_behaviours(check)
     _check_analysis(check)
+    for index, name in enumerate(check.model.report.fits):
+        check.one_of(("report", "fits", index), name, list(check.model.fits), "fit")
     return check.problems
 
 
@@ -283,6 +287,8 @@ def _check_simulations(check: Check) -> None:
             if getattr(stimulus, "stimulus", None):
                 shown = list(check.model.stimuli)
                 check.one_of((*at, "stimulus"), stimulus.stimulus, shown, "stimulus")
+            if isinstance(stimulus, TableCurrent):
+                check.file((*at, "table"), stimulus.table)
             if isinstance(stimulus, FileCurrent | SpikeInput) and stimulus.file:
                 check.file((*at, "file"), stimulus.file)
         check_gains(check, path, simulation)
@@ -323,6 +329,27 @@ def _check_tuning(check: Check) -> None:
             check.report((*path, "simulation"), message, "name a run with kind: spikes, stimulus")
 
 
+def _check_behaviours(check: Check) -> None:
+    for name, behaviour in check.model.behaviours.items():
+        path: KeyPath = ("behaviours", name)
+        if mesh := getattr(behaviour.body, "mesh", None):
+            check.file((*path, "body", "mesh"), mesh)
+        drive = behaviour.drive
+        if drive.kind != "circuit":
+            continue
+        if not check.model.nodes:
+            message = "a circuit drives the body, but the model has no nodes"
+            check.report((*path, "drive"), message, "choose kind stretch, or add nodes")
+        check.file((*path, "drive", "readout", "table"), drive.readout.table)
+        if drive.proprioception:
+            check.file((*path, "drive", "proprioception", "table"), drive.proprioception.table)
+        for node_set in drive.tonic:
+            check.one_of((*path, "drive", "tonic"), node_set, check.node_sets, "node set")
+        for key, sensing in behaviour.environment.sensing.items():
+            where = (*path, "environment", "sensing", key, "set")
+            check.one_of(where, sensing.set, check.node_sets, "node set")
+
+
 def _check_analysis(check: Check) -> None:
     model = check.model
     if model.reference:
@@ -354,7 +381,7 @@ def _check_responses(check: Check) -> None:
     responses, path = check.model.analysis.responses, ("analysis", "responses")
     if responses is None:
         return
-    for key in ("recorded", "published_model", "units"):
+    for key in ("recorded", "published_model", "units", "seeds"):
         if file := getattr(responses, key):
             check.file((*path, key), file)
     check.one_of((*path, "nodes"), responses.nodes, check.node_sets, "node population or set")

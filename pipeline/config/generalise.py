@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from pipeline.config.quantity import Name, RelativeFile, Strict, Text
@@ -31,6 +33,14 @@ class Generalise(Strict):
         description="CSV: etype, emodel, source; further columns that are labels of the types "
         "restrict a row (empty: any; the row with most of them counts); stand_in says why the "
         "e-model of another e-type is taken.",
+    )
+    types: Literal["all", "placed"] = Field(
+        "all", description="placed: only me-types that have cells at this size."
+    )
+    known: RelativeFile | None = Field(
+        None,
+        description="JSON: evaluations that the model ships, written by `--save`; taken where "
+        "bytes of morphology, e-model, tables and mechanisms are the same.",
     )
     threshold: float = Field(
         5.0, gt=0, description="Largest score (sd) of a feature (BluePyMM's select.json: 5)."

@@ -9,6 +9,9 @@ from pydantic import Field
 from pipeline.config.quantity import Distance, Microns, Name, RelativeFile, Strict, Text
 
 LICENCE_TAGS = ("open", "copyleft", "nc", "unclear")
+REACHED = 100.0
+"""um. So much axon or apical dendrite in a layer counts as reaching it (source: assumed; less is a
+single branch that passes the border)."""
 
 
 class _Exemplars(Strict):
@@ -40,6 +43,13 @@ class GrownMorphologies(_Exemplars):
     )
     tries: int = Field(
         2, ge=1, le=100, description="Attempts per axon and apical dendrite; the best one stays."
+    )
+    redraws: int = Field(
+        3,
+        ge=0,
+        le=100,
+        description="How often at most an axon is grown anew that misses the layers or the width its "
+        "row asks for; each is a finding.",
     )
 
 

@@ -38,6 +38,11 @@ class Responses(Strict):
         None, description="Recorded units one by one (OSI_DSI_neuropixels file of the Allen "
         "Institute); gives exact similarities."
     )  # fmt: skip
+    seeds: RelativeFile | None = Field(
+        None,
+        description="CSV of sonatina compare --seeds (name, quantity, sd): the spread over seeds, shown "
+        "beside the medians.",
+    )
     similar: list[Text] = Field(
         default_factory=list,
         description="Classes whose OSI and DSI must be as near the recorded as the published model.",

@@ -15,6 +15,7 @@ from pipeline.config.fits import Fit
 from pipeline.config.generalise import Generalise
 from pipeline.config.morphologies import MorphologySet
 from pipeline.config.network_activity import NetworkActivity
+from pipeline.config.perturb import Perturbation
 from pipeline.config.perturbed import Perturb
 from pipeline.config.placement import ImportedNodes, PlacedNodes, PointNodes
 from pipeline.config.premotor import Premotor
@@ -44,6 +45,7 @@ from pipeline.config.simulation import Simulation, Sweep
 from pipeline.config.stimuli import Stimulus
 from pipeline.config.touch_targets import TouchTargets
 from pipeline.config.touches import TouchEdges
+from pipeline.config.training import Training
 from pipeline.config.tuning import Tuning
 
 
@@ -266,8 +268,22 @@ class ContactEdges(Strict):
     spacing: Microns = Field(2.0, description="Candidate places lie at most this far apart.")
     tolerance: Distance = Field(1.0, description="Largest error of a contact's distance.")
     gap_first: Probability = Field(0.1, description="Chance to place a gap while both remain.")
+    weights: RelativeFile | None = Field(
+        None,
+        description="CSV of weights contact by contact (pre, post, kind, contact, weight), such as "
+        "'sonatina train' writes; default: drawn.",
+    )
+    perturb: list[Perturbation] = Field(
+        default_factory=list, description="Done to the placed contacts, one after the other."
+    )
     chemical: Chemical
     electrical: Electrical
+
+    @model_validator(mode="after")
+    def _one_population(self) -> ContactEdges:
+        if self.perturb and self.source != self.target:
+            raise ValueError("perturb needs contacts within one population")
+        return self
 
 
 Edges = Annotated[ContactEdges | RuleEdges | TouchEdges, Field(discriminator="kind")]
@@ -298,6 +314,9 @@ class Report(Strict):
     colours: Literal["viridis", "magma", "cividis"] = "viridis"
     traces: int = Field(12, ge=1, le=200, description="Voltage traces shown.")
     dpi: int = Field(110, ge=50, le=400)
+    fits: list[Name] = Field(
+        default=[], description="Fits that are run for the report; it shows what came of them."
+    )
 
 
 class Model(Strict):
@@ -351,6 +370,9 @@ class Model(Strict):
     )
     behaviours: dict[Name, Behaviour] = Field(
         default_factory=dict, description="Runs of a body in an environment."
+    )
+    training: dict[Name, Training] = Field(
+        default_factory=dict, description="Weights and readouts that 'sonatina train' fits."
     )
     premotor: Premotor | None = Field(None, description="Cubic premotor neurons, fitted.")
     analysis: Analysis = Analysis()

@@ -84,6 +84,14 @@ class FileCurrent(Strict):
     population: Name | None = None
 
 
+class TableCurrent(Strict):
+    """Currents in straight lines between the rows of a table; the last row holds on."""
+
+    kind: Literal["table"]
+    nodes: Name = Field(description="Node population or node set.")
+    table: RelativeFile = Field(description="CSV: time_ms, then one column (nA) per cell's name.")
+
+
 class SpikeInput(Strict):
     """Spikes of virtual nodes, from a stimulus of the model or from a SONATA file."""
 
@@ -126,6 +134,7 @@ Input = Annotated[
     | NoiseCurrent
     | ThresholdCurrent
     | FileCurrent
+    | TableCurrent
     | SpikeInput
     | PoissonInput
     | VolleyInput,
@@ -192,6 +201,11 @@ class Simulation(Strict):
     )
     release: Literal["stochastic", "mean"] = Field(
         "stochastic", description="mean: synapses with release deliver its expectation."
+    )
+    spike_times: Literal["grid", "precise"] = Field(
+        "grid",
+        description="Of GLIF cells. grid: at the ends of time steps, as NEST has them. precise: where "
+        "the voltage meets the threshold; bionet with synaptic currents only.",
     )
     inputs: dict[Name, Input] = Field(default_factory=dict)
     rate_limit: Hertz | None = Field(

@@ -16,7 +16,7 @@ from pipeline.config.placement import ImportedNodes, PlacedNodes, PointNodes, Vo
 from pipeline.config.places import project_roots
 from pipeline.config.rules import RuleEdges
 from pipeline.config.schema import Model, TableNodes
-from pipeline.config.simulation import FileCurrent, SpikeInput
+from pipeline.config.simulation import FileCurrent, SpikeInput, TableCurrent
 from pipeline.config.stimuli import MovieFile
 from pipeline.config.tables import read_csv
 from pipeline.config.touches import TouchEdges, touch_files
@@ -56,7 +56,7 @@ def stage_slice(resolved: Resolved, stage: str, name: str = "") -> dict[str, Any
         "simulate": {"simulation": tree["simulation"].get(name), "seed": tree["seed"]},
         "perturb": {"perturb": tree["perturb"], "seed": tree["seed"]},
         "psp": {"psp": _psp_slice(tree), "seed": tree["seed"]},
-        "behave": {"behaviour": tree["behaviours"].get(name)},
+        "behave": _behave_slice(tree, name),
         "premotor": {"premotor": tree["premotor"], "seed": tree["seed"]},
         "analyse": {key: tree[key] for key in _ANALYSED},
         "report": tree,
@@ -67,6 +67,7 @@ def stage_slice(resolved: Resolved, stage: str, name: str = "") -> dict[str, Any
             name: {key: nodes[key] for key in _COUNTED} | {"by": nodes["morphologies"]["by"]}
             for name, nodes in drawn.items()
         }
+        slices["morphologies"]["fitted"] = fitted_types(resolved.model)
     if any(isinstance(nodes, PlacedNodes) for nodes in resolved.model.nodes.values()):
         slices["nodes"]["seed"] = tree["seed"]
     rules = slices["edges"]["edges"]
@@ -145,10 +146,12 @@ def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
             return [resolved.path(file) for file in files]
         if isinstance(edges, TouchEdges):
             return [resolved.path(file) for _, file, _ in touch_files(edges)]
-        return [resolved.path(edges.connectome_folder) / f"{edges.connectome}.csv"]
+        weights = [resolved.path(edges.weights)] if edges.weights else []
+        return [resolved.path(edges.connectome_folder) / f"{edges.connectome}.csv", *weights]
     if stage == "optimise":
         fit = model.fits[name]
-        files = (fit.bounds, fit.protocols, fit.targets, fit.recordings, fit.morphology)
+        files = [fit.bounds, fit.protocols, fit.targets, fit.recordings, fit.morphology]
+        files += fit.search.start
         return [resolved.path(file) for file in files if file]
     if stage == "generalise" and model.generalise:
         return _generalise_files(resolved)
@@ -161,9 +164,17 @@ def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
     if stage == "simulate":
         run = model.simulation[name]
         inputs = [i.file for i in run.inputs.values() if isinstance(i, FileCurrent | SpikeInput)]
+        inputs += [i.table for i in run.inputs.values() if isinstance(i, TableCurrent)]
         return [resolved.path(file) for file in (*filter(None, inputs), *run.gain_tables)]
     if stage == "psp" and model.psp:
         return [resolved.path(file) for file in (model.psp.targets, *model.psp.gain_tables)]
+    if stage == "behave":
+        behaviour = model.behaviours[name]
+        drive = behaviour.drive
+        files = [getattr(behaviour.body, "mesh", None)]
+        if drive.kind == "circuit":
+            files += [drive.readout.table, getattr(drive.proprioception, "table", None)]
+        return [resolved.path(file) for file in files if file]
     if stage == "premotor" and model.premotor:
         return [resolved.path(f) for f in (model.premotor.connectome, *model.premotor.recordings)]
     if stage == "analyse":
@@ -171,6 +182,7 @@ def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
         named = [model.reference, correlation.reference if correlation else None]
         if responses := model.analysis.responses:
             named += [responses.recorded, responses.published_model, responses.units]
+            named += [responses.seeds]
         named.append(getattr(model.morphologies, "real", None))
         if model.analysis.touches:
             named += [model.analysis.touches.pathways, model.analysis.touches.recorded]
@@ -183,11 +195,22 @@ def _psp_slice(tree: dict[str, Any]) -> dict[str, Any] | None:
     return {k: v for k, v in tree["psp"].items() if k != "time_limit"} if tree["psp"] else None
 
 
+def _behave_slice(tree: dict[str, Any], name: str) -> dict[str, Any]:
+    """Results do not depend on ranks; neither may the decision to run again."""
+    behaviour = tree["behaviours"].get(name)
+    if not behaviour or behaviour["drive"]["kind"] != "circuit":
+        return {"behaviour": behaviour}
+    drive = {key: value for key, value in behaviour["drive"].items() if key != "ranks"}
+    return {"behaviour": behaviour | {"drive": drive}, "seed": tree["seed"]}
+
+
 def _generalise_slice(tree: dict[str, Any]) -> dict[str, Any]:
     """Types and labels come from the nodes, whose places do not matter."""
     config = tree["generalise"]
     nodes = tree["nodes"].get(config["nodes"]) if config else None
     keys = ("table", "types", "labels", "name_column", "layers", "regions")
+    if config and config["types"] == "placed":
+        keys += tuple(key for key in _COUNTED if key not in keys)
     own = {key: nodes[key] for key in keys if key in nodes} if nodes else None
     # How many jobs share the work does not change the result.
     free = {key: value for key, value in config.items() if key != "parts"} if config else None
@@ -202,7 +225,8 @@ def _generalise_files(resolved: Resolved) -> list[Path]:
     for fit in resolved.model.fits.values():
         tables += [fit.protocols, fit.targets, *filter(None, [fit.recordings])]
     emodels = sorted(resolved.path(config.emodels).glob("*.yaml"))
-    return [*(resolved.path(table) for table in tables), *emodels]
+    known = [config.known] if config.known and resolved.path(config.known).is_file() else []
+    return [*(resolved.path(table) for table in [*tables, *known]), *emodels]
 
 
 def _recordings(resolved: Resolved, name: str) -> list[Path]:
@@ -250,6 +274,12 @@ def has_cell_models(model: Model, kind: str) -> bool:
 def drawn_shapes(model: Model) -> list[str]:
     """Returns the populations whose cells draw what the stage ``morphologies`` has made."""
     return [name for name, n in model.nodes.items() if getattr(n, "morphologies", None)]
+
+
+def fitted_types(model: Model) -> list[str]:
+    """Returns the m-types of the cells of ``report.fits``, sorted."""
+    fits = (model.fits[name] for name in model.report.fits)
+    return sorted({fit.m_type for fit in fits if fit.m_type})
 
 
 _COUNTED = ("table", "types", "labels", "layers", "regions", "scale", "slab", "balance", "at_least")

@@ -22,6 +22,8 @@ from pipeline.edges.contacts import (
     pair_streams,
     place_pair,
 )
+from pipeline.edges.perturbed import perturb_contacts
+from pipeline.edges.weights import apply_weights
 from pipeline.runtime import progress
 from pipeline.sonata.configs import write_types
 from pipeline.sonata.layout import CircuitPaths, edge_population_name
@@ -70,6 +72,11 @@ def run_edges(resolved: Resolved, name: str, paths: CircuitPaths) -> dict[str, i
     columns = [names.index(name) for name in target["name"]]
     counts = {kind: matrix[np.ix_(rows, columns)] for kind, matrix in counts.items()}
     contacts = find_contacts(edges, resolved.model.seed, source, target, places, counts)
+    if edges.weights:
+        both = source["name"].tolist(), target["name"].tolist()
+        contacts = apply_weights(contacts, both, resolved.path(edges.weights))
+    if edges.perturb:
+        contacts = perturb_contacts(contacts, source, edges.perturb, name)
     return {
         **_write_chemical(edges, contacts, len(source), len(target), paths),
         **_write_electrical(edges, contacts, len(source), paths),

@@ -193,15 +193,7 @@ class _Run:
 
     def _answer(self, cell: Experiment, protocol: Protocol) -> None:
         """Runs a protocol and takes its features."""
-        holding = self.holding if protocol.holding else 0.0
-        currents = [Current(holding, 0.0, protocol.total)]
-        for pulse in protocol.pulses:
-            amplitude = (
-                pulse.percent / 100 * self.threshold
-                if protocol.kind == "step_percent"
-                else pulse.amplitude
-            )
-            currents.append(Current(amplitude, pulse.delay, pulse.duration))
+        currents = currents_of(protocol, self.holding, self.threshold)
         places = [r for r in self.task.recordings if r.protocol == protocol.name]
         traces = cell.run(currents, protocol.total, places)
         if self.keep:
@@ -216,6 +208,16 @@ class _Run:
         for target in self.wanted:
             if (target.protocol, target.feature) == (protocol, feature):
                 self.outcome.values[target.label] = value
+
+
+def currents_of(protocol: Protocol, holding: float, threshold: float) -> list[Current]:
+    """Returns the steps of a protocol for an individual's two currents (nA); the holding one first."""
+    currents = [Current(holding if protocol.holding else 0.0, 0.0, protocol.total)]
+    for pulse in protocol.pulses:
+        percent = protocol.kind == "step_percent"
+        amplitude = pulse.percent / 100 * threshold if percent else pulse.amplitude
+        currents.append(Current(amplitude, pulse.delay, pulse.duration))
+    return currents
 
 
 def features(

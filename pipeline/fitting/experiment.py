@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,8 @@ from pipeline.errors import ConfigError, Problem
 from pipeline.fitting.tables import Recording
 
 ATTACH = 0.5
+CHANNEL_CURRENTS = ("ina", "ik", "ica", "ihcn")
+"""What the channels of mechanisms/cortex call their own currents."""
 SOMA = "soma.v"
 FALLBACK_DT = 0.025
 """ms; where NEURON's variable step ends with an error."""
@@ -83,15 +85,27 @@ class Experiment:
         del clamps, netcon
         return bool(spikes)
 
+    def channels(self, section: int) -> dict[str, Any]:
+        """Returns what each channel lets through in the middle of a section, mA/cm2, for ``run``."""
+        middle = self._cell.all[section](0.5)
+        return {
+            mechanism.name(): getattr(mechanism, f"_ref_{name}")
+            for mechanism in middle
+            for name in CHANNEL_CURRENTS
+            if hasattr(mechanism, name) and not mechanism.name().endswith("_ion")
+        }
+
     def run(
-        self, currents: Sequence[Current], stop: float, recordings: Sequence[Recording] = ()
-    ) -> dict[str, Trace]:
+        self, currents: Sequence[Current], stop: float, recordings: Sequence[Recording] = (),
+        also: Mapping[str, Any] | None = None,
+    ) -> dict[str, Trace]:  # fmt: skip
         """Runs from rest.
 
         Args:
             currents: Steps; they add up.
             stop: End, ms.
             recordings: Places besides the soma.
+            also: Further NEURON references by the label they get.
 
         Returns:
             Traces by ``recording.variable``; ``soma.v`` is the middle of the soma.
@@ -102,6 +116,7 @@ class Experiment:
         places = {SOMA: soma._ref_v} | {
             r.label: getattr(self._segment(r), f"_ref_{r.variable}") for r in recordings
         }
+        places |= also or {}
         time = h.Vector().record(h._ref_t)
         values = {label: h.Vector().record(place) for label, place in places.items()}
         self._advance(stop)

@@ -101,7 +101,7 @@ def _value(data: dict[str, Any], parameter: Parameter) -> float | None:
         law, key = parameter.name.split(".")
         return (data["distributions"] or {}).get(law, {}).get(key)
     groups = {"passive": data["passive"], "reversal": data["reversal"] or {}}
-    for where in [*(LISTS if "all" in parameter.lists else ()), *parameter.lists]:
+    for where in parameter.lists:
         if parameter.mechanism in groups:
             held = groups[parameter.mechanism].get(where) or {}
         else:

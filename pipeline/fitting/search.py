@@ -28,6 +28,8 @@ EVALUATE = "init_simulator_and_evaluate_with_lists"
 """What BluePyOpt calls for one individual."""
 POLISH_MOVE = 0.02
 """Step of the slopes, in parts of the bounds; features count spikes, so a small one would be noise."""
+POLISH_KEEP = 2
+"""Steps that slopes are brought up to date by what came out, before they are measured again."""
 POLISH_CLIP = 20.0
 """sd. A feature without a value counts so much."""
 Map = Callable[[Sequence[Sequence[float]]], Iterable[Tried]]
@@ -115,7 +117,7 @@ def search(
     Raises:
         ToolError: If BluePyOpt is not installed.
     """
-    total = config.offspring * config.generations + config.polish * (len(space) + 1)
+    total = config.offspring * config.generations + config.polish * (1 + len(space) // 3)
     with progress(total=total, label=label, unit="evaluation") as bar:
         asked: dict[tuple[float, ...], None] = {}
 
@@ -178,13 +180,14 @@ def polish(
     steps: int, space: Sequence[Parameter], start: Sequence[float],
     score: Callable[[Sequence[Sequence[float]]], list[list[float]]],
 ) -> None:  # fmt: skip
-    """Moves an individual down the sum of its softened squared scores (SciPy's trust region).
+    """Moves an individual down the sum of its squared scores (SciPy's trust region).
 
     A score is |value - mean| / sd; the sign that it lacks cancels in a step of least squares. All
     trials go through ``score``, so they stand in the log.
 
     Args:
-        steps: At most so many steps; each costs an evaluation per parameter for the slopes.
+        steps: At most so many trials of a step; every third needs an evaluation per parameter more,
+            for the slopes.
         space: Free parameters.
         start: Where it begins.
         score: Scores of individuals.
@@ -197,7 +200,20 @@ def polish(
         vectors = low + np.clip(points, 0.0, 1.0) * (high - low)
         return np.minimum(np.array(score(vectors.tolist())), POLISH_CLIP)
 
+    last: list = [POLISH_KEEP, None, None, None]  # age of the slopes, slopes, point, residuals
+
     def slopes(point: np.ndarray) -> np.ndarray:
+        here = residuals(point[None])[0]
+        age, old, before, there = last
+        if age < POLISH_KEEP:
+            move = point - before
+            change = here - there - old @ move  # what the old slopes did not foresee (Broyden)
+            last[:] = [age + 1, old + np.outer(change, move) / (move @ move), point, here]
+        else:
+            last[:] = [0, measured(point), point, here]
+        return last[1]
+
+    def measured(point: np.ndarray) -> np.ndarray:
         moves = np.where(point + POLISH_MOVE <= 1.0, POLISH_MOVE, -POLISH_MOVE)
         found = residuals(np.vstack([point, point + np.diag(moves)]))
         return (found[1:] - found[0]).T / moves
@@ -205,7 +221,7 @@ def polish(
     inside = np.clip((np.asarray(start) - low) / (high - low), 1e-6, 1 - 1e-6)
     least_squares(
         lambda point: residuals(point[None])[0], inside, jac=slopes, bounds=(0.0, 1.0),
-        method="trf", loss="soft_l1", max_nfev=steps,
+        method="trf", max_nfev=steps + 1,
     )  # fmt: skip
 
 

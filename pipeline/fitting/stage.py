@@ -7,6 +7,7 @@ import importlib.metadata
 import json
 import pickle
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -17,6 +18,7 @@ from pipeline.config.emodel import read_emodel
 from pipeline.config.fits import Fit
 from pipeline.config.load import Resolved
 from pipeline.errors import CircuitError, ConfigError, Problem
+from pipeline.fitting.currents import COLUMNS, spike_currents
 from pipeline.fitting.evaluate import Outcome, Task
 from pipeline.fitting.experiment import place_of
 from pipeline.fitting.parameters import emodel_of, free, vector_of
@@ -208,6 +210,8 @@ def merge(resolved: Resolved, name: str, paths: CircuitPaths, library: Path | No
     data = emodel.model_dump(mode="json", by_alias=True, exclude_none=True)
     write_text(paths.fit_emodel(name), yaml.safe_dump(data, sort_keys=False, width=110))
     _write_tables(task, outcome, results, name, paths)
+    rows = spike_currents(task, emodel, *outcome.currents)
+    _csv(paths.fit_table(name, "currents"), rows, COLUMNS)
     return paths.fit_emodel(name)
 
 
@@ -258,8 +262,8 @@ def _write_tables(
     _csv(paths.fit_table(name, "traces"), traces)
 
 
-def _csv(path: Path, rows: list[dict]) -> None:
-    text = pd.DataFrame(rows).to_csv(
+def _csv(path: Path, rows: list[dict], columns: Sequence[str] | None = None) -> None:
+    text = pd.DataFrame(rows, columns=columns).to_csv(
         index=False, float_format="%.8g", quoting=csv.QUOTE_MINIMAL, lineterminator="\n"
     )
     write_text(path, text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 from collections.abc import Sequence
@@ -9,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from pipeline.errors import CircuitError, Problem
 from pipeline.generalise.pairs import Pair
-from pipeline.runtime import JsonStore, file_hash, progress, value_hash
+from pipeline.runtime import JsonStore, file_hash, progress, value_hash, write_json
 from pipeline.worker import map_surviving
 
 log = logging.getLogger(__name__)
@@ -82,17 +84,20 @@ class Store:
 
     Args:
         folder: Shared by all models and variants.
+        known: A file of evaluations that a model ships, as ``write_known`` makes it; what the folder
+            lacks is looked up there.
     """
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, known: Path | None = None):
         self.folder = Path(folder)
         self._kept = JsonStore(self.folder)
+        self._known = read_known(known) if known and known.is_file() else {}
 
     def get(self, key: str) -> Evaluation | None:
         """Returns the evaluation of a key, or None; a damaged file counts as none."""
         data = self._kept.get(key)
         if data is None:
-            return None
+            return self._known.get(key)
         try:
             scores = {name: _number(value) for name, value in data["scores"].items()}
             currents = (_number(data[n]) for n in ("holding_current", "threshold_current"))
@@ -110,6 +115,49 @@ class Store:
             "reason": found.reason,
         }
         self._kept.put(key, data)
+
+
+def write_known(path: Path, evaluations: dict[str, Evaluation]) -> None:
+    """Writes evaluations by key into one file that a model can ship, what it held before included.
+
+    Failed ones, which the next run tries again, are left out. Features are named once per set.
+    """
+    kept = (read_known(path) if path.is_file() else {}) | {
+        key: found for key, found in evaluations.items() if found.scores
+    }
+    features: dict[str, int] = {}
+    rows = {}
+    for key, found in sorted(kept.items()):
+        names = " ".join(found.scores)
+        rows[key] = [
+            features.setdefault(names, len(features)), _plain(found.holding_current),
+            _plain(found.threshold_current), found.reason,
+            [_plain(value) for value in found.scores.values()],
+        ]  # fmt: skip
+    write_json(path, {"version": VERSION, "features": list(features), "evaluations": rows})
+
+
+def read_known(path: Path) -> dict[str, Evaluation]:
+    """Reads what ``write_known`` wrote.
+
+    Raises:
+        CircuitError: If the file is not of its form.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if data["version"] != VERSION:
+            return {}
+        names = [text.split() for text in data["features"]]
+        return {
+            key: Evaluation(
+                dict(zip(names[which], map(_number, scores), strict=True)),
+                _number(holding), _number(threshold), str(reason),
+            )
+            for key, (which, holding, threshold, reason, scores) in data["evaluations"].items()
+        }  # fmt: skip
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        hint = "remove it, or write it anew with 'sonatina generalise MODEL --save'"
+        raise CircuitError(Problem(str(path), f"no file of evaluations: {error}", hint)) from None
 
 
 def _number(value: float | None) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,9 @@ from pipeline.fitting.evaluate import Task, evaluate_emodel
 from pipeline.fitting.experiment import place_of
 from pipeline.fitting.tables import Recording, read_protocols, read_recordings, read_targets
 from pipeline.generalise.evaluation import Evaluation
+
+BUILT_IN = {"pas", "hh"}
+"""Mechanisms of NEURON itself."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,8 @@ class FitEvaluator:
             "axon": own.axon,
             "segment": own.segment,
             "limits": own.limits.model_dump(mode="json", exclude={"time_limit", "recycle"}),
-            "library": self.library.parent.parent.name if self.library else "",
+            "mechanisms": _sources(self.library, own.emodel) if self.library else {},
+            "neuron": importlib.metadata.version("neuron"),
             "efel": importlib.metadata.version("efel"),
         }
 
@@ -86,6 +91,21 @@ class FitEvaluator:
         }
         holding, threshold = found.currents
         return Evaluation(scores, holding, threshold, found.reason)
+
+
+def _sources(library: Path, emodel: Path) -> dict[str, object]:
+    """Compiler options and hashes of the sources an e-model uses; of all where some go by other names.
+
+    Not the compiler's version: what a model ships must be found on other machines, too.
+    """
+    manifest = json.loads((library.parent.parent / "manifest.json").read_text(encoding="utf-8"))
+    used = {name for held in read_emodel(emodel)[0].mechanisms.values() for name in held}
+    files = {Path(name).stem: name for name in manifest["sources"]}
+    names = [files[name] for name in used if name in files]
+    if used - files.keys() - BUILT_IN:
+        names = list(files.values())
+    hashes = {name: manifest["sources"][name] for name in sorted(names)}
+    return {"options": manifest["options"], "sources": hashes}
 
 
 def make_task(own: Judged, name: str, shape: Morphology) -> Task:

@@ -11,7 +11,13 @@ import pandas as pd
 
 from pipeline.config.load import Resolved
 from pipeline.errors import ConfigError, Problem
-from pipeline.generalise.evaluation import Evaluator, Store, evaluate_missing, pair_keys
+from pipeline.generalise.evaluation import (
+    Evaluator,
+    Store,
+    evaluate_missing,
+    pair_keys,
+    write_known,
+)
 from pipeline.generalise.pairs import (
     MeType,
     Pair,
@@ -21,7 +27,7 @@ from pipeline.generalise.pairs import (
     read_morphologies,
 )
 from pipeline.generalise.verdict import coverage_table, pair_table, score_table
-from pipeline.nodes.populations import placed_types
+from pipeline.nodes.populations import placed_types, plan_counts
 from pipeline.runtime import atomic_path, write_json, write_text
 from pipeline.simulation.stage import compiled_library
 from pipeline.sonata.layout import CircuitPaths
@@ -66,7 +72,10 @@ def read_composition(resolved: Resolved, paths: CircuitPaths) -> Composition:
     """
     config = resolved.model.generalise
     nodes = resolved.model.nodes[config.nodes]
-    specs = placed_types(resolved, config.nodes)[0]
+    specs, voxels = placed_types(resolved, config.nodes)
+    if config.types == "placed":
+        counts = plan_counts(nodes, specs, voxels)
+        specs = [spec for spec, count in zip(specs, counts, strict=True) if count]
     labels = list(dict.fromkeys(name for spec in specs for name in spec.labels))
     choices = read_choices(resolved.path(config.table), resolved.path(config.emodels), labels)
     types = me_types(specs, nodes.morphologies.by, config.etype, choices)
@@ -133,9 +142,18 @@ def run_part(
 
 
 def run_generalise(
-    resolved: Resolved, paths: CircuitPaths, evaluator: Evaluator, store: Store, workers: int = 1
-) -> dict[str, int]:
+    resolved: Resolved, paths: CircuitPaths, evaluator: Evaluator, store: Store, workers: int = 1,
+    save: bool = False,
+) -> dict[str, int]:  # fmt: skip
     """Writes the tables of all pairs.
+
+    Args:
+        resolved: The model.
+        paths: The circuit.
+        evaluator: Runs a pair.
+        store: Where evaluations stay.
+        workers: Processes.
+        save: Whether the model's file of known evaluations is written, too.
 
     Returns:
         pairs, accepted, me_types, covered, evaluated (made now).
@@ -146,6 +164,11 @@ def run_generalise(
     for name, frame in frames.items():
         write_text(paths.generalise(name), table_text(frame))
     _write_database(paths.generalise("generalise").with_suffix(".sqlite"), frames)
+    if save:
+        keys = pair_keys(composition.pairs, composition.files, evaluator).values()
+        found = {key: store.get(key) for key in keys}
+        known = {key: one for key, one in found.items() if one is not None}
+        write_known(resolved.path(resolved.model.generalise.known), known)
     return {
         "pairs": len(tables.pairs),
         "accepted": int(tables.pairs["accepted"].sum()),

@@ -40,7 +40,6 @@ def measure(shape: Shape) -> list[dict[str, object]]:
         if not sections:
             continue
         middles, lengths = pieces(sections)
-        across = np.hypot(middles[:, 0], middles[:, 2])
         points = shape.points(kind)
         rows.append(
             {
@@ -51,7 +50,7 @@ def measure(shape: Shape) -> list[dict[str, object]]:
                 "y_min": round(float(points[:, 1].min()), 1),
                 "y_median": round(weighted_quantile(middles[:, 1], lengths, [0.5])[0], 1),
                 "y_max": round(float(points[:, 1].max()), 1),
-                "width": round(weighted_quantile(across, lengths, [0.9])[0], 1),
+                "width": round(across(sections), 1),
                 "branch_order": max(
                     order for order, s in zip(orders, shape.sections, strict=True) if s.kind == kind
                 ),
@@ -92,6 +91,12 @@ def pieces(sections: Sequence[Section]) -> tuple[np.ndarray, np.ndarray]:
     middles = np.concatenate([(s.points[1:] + s.points[:-1]) / 2 for s in sections])
     steps = np.concatenate([np.linalg.norm(np.diff(s.points, axis=0), axis=1) for s in sections])
     return middles, steps
+
+
+def across(sections: Sequence[Section]) -> float:
+    """Returns the distance from the soma's axis that 90 % of the length keep, um."""
+    middles, lengths = pieces(sections)
+    return weighted_quantile(np.hypot(middles[:, 0], middles[:, 2]), lengths, [0.9])[0]
 
 
 def weighted_quantile(values: np.ndarray, weights: np.ndarray, at: Sequence[float]) -> list[float]:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pipeline.config.load import Resolved
 from pipeline.config.morphologies import GrownMorphologies
 from pipeline.morphologies.grow import growth_step
-from pipeline.morphologies.stage import Task, check_morphologies, grown_tasks
+from pipeline.morphologies.make import Task
+from pipeline.morphologies.stage import check_morphologies, grown_tasks
 
 _STEP_SECONDS = 25e-6
 """s of one core per step of a growing tip (measured: 21 to 52)."""

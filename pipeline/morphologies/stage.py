@@ -5,92 +5,24 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, replace
 from pathlib import Path
 
-from pipeline.cells.morphology import APIC, AXON, DEND
 from pipeline.config.load import Resolved
 from pipeline.config.morphologies import GrownMorphologies, LibraryMorphologies
 from pipeline.errors import ConfigError, Problem
 from pipeline.morphologies import measure
 from pipeline.morphologies.catalogue import Entry, read_catalogue, usable
-from pipeline.morphologies.compose import fit, without_apical
 from pipeline.morphologies.exemplars import Exemplar, Origin, read_exemplars, soma_depth
-from pipeline.morphologies.grow import grow_cell, read_distributions, require_neurots
+from pipeline.morphologies.grow import read_distributions, require_neurots
+from pipeline.morphologies.make import CATALOGUE, Donor, Task, make
 from pipeline.morphologies.repair import Finding, read_shape
-from pipeline.morphologies.shape import Shape, canonical, join
-from pipeline.morphologies.simplify import simplify
-from pipeline.morphologies.swc import swc_text
-from pipeline.runtime import make_folder, rng_for, write_text
+from pipeline.morphologies.shape import Shape
+from pipeline.runtime import make_folder, write_text
 from pipeline.sonata.layout import CircuitPaths
 from pipeline.worker import map_in_order
 
-CATALOGUE = (
-    "name",
-    "m_type",
-    "layer",
-    "has_axon",
-    "source",
-    "licence",
-    "dendrite_from",
-    "axon_from",
-    "dendrite_cell",
-    "axon_cell",
-    "soma_depth",
-    "n_sections",
-    "n_points",
-    "axon_length",
-    "dendrite_length",
-    "axon_y_min",
-    "axon_y_max",
-    "dendrite_y_min",
-    "dendrite_y_max",
-)
 FINDINGS = ("name", "check", "place", "found", "action")
-
-
-@dataclass(frozen=True)
-class Donor:
-    """A cell that gives dendrites or axon.
-
-    Attributes:
-        m_type, name, source, licence: Of the real cell.
-        body: Its shape, or the distributions to grow it from.
-    """
-
-    m_type: str
-    name: str
-    source: str
-    licence: str
-    body: Shape | dict
-
-
-@dataclass(frozen=True)
-class Task:
-    """All that one exemplar is made from; pure data, so that any process may do it."""
-
-    name: str
-    index: int
-    exemplar: Exemplar
-    dendrites: Donor
-    axon: Donor | None
-    depth: float | None
-    layers: dict[str, float]
-    simplify: float
-    seed: int
-    tries: int
-
-
-@dataclass(frozen=True)
-class Made:
-    """One finished exemplar: its file's text and its rows of the tables."""
-
-    name: str
-    text: str
-    row: dict[str, object]
-    measured: list[dict[str, object]]
-    layers: list[dict[str, object]]
-    findings: list[Finding]
 
 
 def run_morphologies(
@@ -309,70 +241,10 @@ def _tasks_of(
             config.simplify,
             resolved.model.seed,
             config.tries if grown else 0,
+            config.redraws if grown else 0,
         )
         for i in range(count)
     ]
-
-
-def make(task: Task) -> Made:
-    """Grows or takes the parts of one exemplar, joins, fits, orders and simplifies them."""
-    row = task.exemplar
-    dendrites = _part(task, task.dendrites, (DEND, APIC))
-    axon = _part(task, task.axon, (AXON,))
-    shape = join(without_apical(dendrites, row.apical), axon)
-    findings: list[Finding] = []
-    if task.depth is not None and _is_fitted(task):
-        draws = rng_for(task.seed, f"morphologies/thin/{row.m_type}", task.index)
-        uniforms = draws.random(len(shape.sections))
-        shape, findings = fit(shape, row, task.layers, task.depth, uniforms)
-    shape = simplify(canonical(shape), task.simplify)
-    who = {"m_type": row.m_type, "name": task.name}
-    measured = [who | part for part in measure.measure(shape)]
-    known = measure.in_layers(shape, task.layers, task.depth) if task.depth is not None else []
-    layers = [who | part for part in known]
-    return Made(task.name, swc_text(shape), _row(task, shape), measured, layers, findings)
-
-
-def _is_fitted(task: Task) -> bool:
-    """Whole real cells of the right type stay as they are."""
-    whole = isinstance(task.dendrites.body, Shape) and task.dendrites is task.axon
-    return not (whole and task.dendrites.m_type == task.exemplar.m_type)
-
-
-def _part(task: Task, donor: Donor, kinds: tuple[int, ...]) -> Shape:
-    if isinstance(donor.body, Shape):
-        return donor.body
-    stage = f"morphologies/{task.exemplar.m_type}"
-    return grow_cell(donor.body, kinds, task.seed, stage, (task.index, kinds[0]), task.tries)
-
-
-def _row(task: Task, shape: Shape) -> dict[str, object]:
-    m_type, given, axon = task.exemplar.m_type, task.dendrites, task.axon
-    points = {kinds: shape.points(*kinds) for kinds in ((AXON,), (DEND, APIC))}
-    extents = [
-        f"{value:.1f}" if len(part) else ""
-        for part in points.values()
-        for value in ((part[:, 1].min(), part[:, 1].max()) if len(part) else (0, 0))
-    ]
-    values = (
-        task.name,
-        m_type,
-        task.exemplar.layer,
-        int(bool(len(points[(AXON,)]))),
-        "; ".join(dict.fromkeys([given.source, axon.source])),
-        "; ".join(dict.fromkeys([given.licence, axon.licence])),
-        given.m_type if given.m_type != m_type else "",
-        axon.m_type if axon.m_type != m_type else "",
-        given.name,
-        axon.name,
-        "" if task.depth is None else f"{task.depth:.1f}",
-        len(shape.sections),
-        sum(len(section.points) for section in shape.sections),
-        f"{shape.length(AXON):.1f}",
-        f"{shape.length(DEND, APIC):.1f}",
-        *extents,
-    )
-    return dict(zip(CATALOGUE, values, strict=True))
 
 
 def _write(path: Path, columns: tuple[str, ...], rows: Iterable[dict[str, object]]) -> None:

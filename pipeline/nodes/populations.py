@@ -11,7 +11,7 @@ from pipeline.config.cell_models import model_of
 from pipeline.config.celltypes import TypeSpec, resolve_types
 from pipeline.config.load import Resolved
 from pipeline.config.placement import ImportedNodes, PlacedNodes, PointNodes, Voxels
-from pipeline.config.stages import drawn_shapes
+from pipeline.config.stages import drawn_shapes, fitted_types
 from pipeline.nodes.emodel_choice import (
     cell_currents,
     emodel_entries,
@@ -67,10 +67,12 @@ def population_counts(resolved: Resolved, name: str) -> dict[tuple[str, str], in
 def shape_types(resolved: Resolved) -> list[str]:
     """Returns the m-types of which some population has cells, sorted, for ``m_types: placed``.
 
+    Those of the cells of ``report.fits`` are among them.
+
     Raises:
         ConfigError: If a type table or a voxel file is wrong.
     """
-    found: set[str] = set()
+    found = set(fitted_types(resolved.model))
     if resolved.model.morphologies.m_types != "placed":
         return []
     for name in drawn_shapes(resolved.model):

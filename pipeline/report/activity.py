@@ -7,6 +7,8 @@ from typing import Any
 import pandas as pd
 
 from pipeline.config.responses import Responses
+from pipeline.config.tables import read_csv
+from pipeline.errors import ConfigError, Problem
 from pipeline.report import activity_plots
 from pipeline.report.figures import Tables
 from pipeline.report.style import Figure
@@ -95,14 +97,20 @@ def _spectra(tables: Tables, config: Responses) -> Figure:
 
 
 def response_rows(tables: Tables) -> list[dict[str, Any]]:
-    """One row per class: cells, silent, medians with the recorded ones, similarity, irregularity."""
+    """One row per class: cells, silent, medians, similarity, irregularity.
+
+    Beside our medians stand the recorded ones and, where the model names a published model, its own;
+    beside our similarity to the recorded units that of the published model. Where the model names the
+    spread over seeds its standard deviation is ``<quantity>_sd``.
+    """
     table = tables["responses"]
     if table.empty:
         return []
     medians = table.set_index(["of", "class", "quantity"])["p50"]
     near = tables["responses_similarity"]
     near = near.set_index(["class", "quantity"]) if len(near) else pd.DataFrame()
-    rhythm = tables["responses_rhythm"]
+    spread = seed_spread(tables)
+    rhythm, other = tables["responses_rhythm"], published_side(tables)
     rows = []
     for line in rhythm[rhythm["by"] == "class"].to_dict("records"):
         name = line["name"]
@@ -112,10 +120,37 @@ def response_rows(tables: Tables) -> list[dict[str, Any]]:
         for quantity in (*_RATES, *_TUNING):
             row[quantity] = medians.get(("ours", name, quantity))
             row[f"{quantity}_recorded"] = medians.get(("recorded", name, quantity))
+            row[f"{quantity}_sd"] = spread.get((name, quantity))
+            row[f"{quantity}_published"] = medians.get((other, name, quantity))
         for quantity in _TUNING:
             row[f"{quantity}_near"] = _similar(near, name, quantity)
+            known = (name, quantity) in near.index
+            row[f"{quantity}_near_published"] = (
+                near.loc[(name, quantity), "published_model"] if known else None
+            )
         rows.append(row)
     return rows
+
+
+def seed_spread(tables: Tables) -> dict[tuple[str, str], float]:
+    """Standard deviation over seeds by class and quantity; empty where the model names none."""
+    resolved = tables.resolved
+    file = resolved.model.analysis.responses.seeds
+    if file is None:
+        return {}
+    table = read_csv(resolved.path(file))
+    if missing := [name for name in ("name", "quantity", "sd") if name not in table]:
+        message, hint = f"no column {', '.join(missing)}", "write it by sonatina compare --seeds"
+        raise ConfigError(Problem(f"{resolved.path(file)}:1", message, hint))
+    rows = zip(table["name"], table["quantity"], table["sd"], strict=True)
+    return {(name, quantity): float(sd) for name, quantity, sd in rows if sd.strip()}
+
+
+def published_side(tables: Tables) -> str:
+    """Name of the published model whose quantiles stand beside ours; empty if there is none."""
+    table = tables["responses"]
+    sides = [] if table.empty else table["of"].unique()
+    return next((side for side in sides if side not in ("ours", "recorded")), "")
 
 
 def _similar(near: pd.DataFrame, name: str, quantity: str) -> str:

@@ -15,6 +15,8 @@ from pipeline.report.plots import WIDE
 from pipeline.report.style import OURS, PALETTE, THEIRS, Figure, encode, new_figure, style
 
 MOST_FRAMES, MOST_POINTS = 600, 25
+MOST_NEURONS = 12
+"""Voltages shown beside the body: those that vary most."""
 
 
 def behaviour_figures(tables: Tables) -> list[Figure]:
@@ -54,7 +56,8 @@ def player_data(tables: Tables) -> list[dict[str, Any]]:
     """Returns what the page's player shows: frames of whole micrometres, radii, sources.
 
     Returns:
-        Per behaviour: name, interval (ms), radii, frames (flat x, y lists), sources (place, name).
+        Per behaviour: name, interval (ms), radii, frames (flat x, y lists), sources (place, name), neurons
+        (name, lowest and highest voltage, a value of 0..100 per frame).
     """
     found = []
     for name, config, record in _records(tables):
@@ -73,8 +76,26 @@ def player_data(tables: Tables) -> list[dict[str, Any]]:
                     {"name": key, "place": source.place}
                     for key, source in config.environment.sources.items()
                 ],
+                "neurons": _live(record, every),
             }
         )
+    return found
+
+
+def _live(record: Record, every: int) -> list[dict[str, Any]]:
+    """The neurons whose voltage varies most, in their own range."""
+    if record.voltage is None or not record.neurons:
+        return []
+    spread = record.voltage.std(0)
+    chosen = sorted(np.argsort(-spread, kind="stable")[:MOST_NEURONS])
+    found = []
+    for row in chosen:
+        trace = record.voltage[:, row].astype(float)
+        low, high = float(trace.min()), float(trace.max())
+        share = (trace[::every] - low) / max(high - low, 1e-9)
+        values = np.round(100 * share).astype(int).tolist()
+        ends = {"low": round(low, 1), "high": round(high, 1)}
+        found.append({"name": record.neurons[row], "values": values} | ends)
     return found
 
 

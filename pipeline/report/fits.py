@@ -17,7 +17,7 @@ SHOWN = 8.0
 
 def fit_figures(tables: Tables) -> list[Figure]:
     """One figure of features and one of traces and searches per e-model that was found."""
-    found = []
+    found = _shipped_figure(tables)
     for name, fit in tables.resolved.model.fits.items():
         path = tables.paths.fit_table(name, "features")
         if not path.is_file():
@@ -45,7 +45,96 @@ def fit_figures(tables: Tables) -> list[Figure]:
                 command,
             )
         )  # fmt: skip
+        found += _currents_figure(tables, name, command)
     return found
+
+
+def _shipped_figure(tables: Tables) -> list[Figure]:
+    """All e-models that the model ships, one row of scores each; those that are missing by name."""
+    resolved = tables.resolved
+    folder = resolved.folder / "tables/fitted"
+    own = {n: folder / f"{n}.csv" for n in resolved.model.fits if (folder / f"{n}.csv").is_file()}
+    if not own:
+        return []
+    scores = {name: pd.read_csv(path) for name, path in own.items()}
+    missing = [name for name in resolved.model.fits if name not in own]
+    text = (
+        "Every dot is a feature: |value - mean| / sd of the recordings, on the cell of the fit; "
+        "rings are held-out features, which no search saw. "
+    )
+    text += f"No e-model yet: {', '.join(missing)}." if missing else ""
+    return [
+        Figure(
+            "fits-shipped", "E-models of this model", draw_shipped(scores, resolved.model.report.dpi),
+            "Scores of all features by e-model", text, (), tables.command("optimise"),
+        )
+    ]  # fmt: skip
+
+
+def draw_shipped(scores: dict[str, pd.DataFrame], dpi: int) -> str:
+    """Scores of all features, one row per e-model, with how many lie below the marks."""
+    with style():
+        figure = new_figure(9.0, 0.35 * len(scores) + 0.9)
+        axes = figure.add_subplot()
+        for row, table in enumerate(scores.values()):
+            for held, face in ((0, OURS), (1, "white")):
+                own = table[table["held_out"] == held]["score"].clip(upper=SHOWN)
+                lift = np.resize([-0.2, -0.1, 0.0, 0.1, 0.2], len(own))
+                axes.plot(own, row + lift, "o", markersize=3, markeredgecolor=OURS,
+                          markerfacecolor=face, markeredgewidth=0.6)  # fmt: skip
+            used = table[table["held_out"] == 0]["score"]
+            label = f"{(used < GOOD).mean():.0%} below 2 sd, worst {used.max():.1f}"
+            axes.text(SHOWN + 0.1, row, label, va="center", fontsize=6.5)
+        axes.set_yticks(range(len(scores)), list(scores))
+        axes.invert_yaxis()
+        axes.set_xlim(0, SHOWN)
+        axes.set_xlabel("score (sd)")
+        for limit in (GOOD, FAIR):
+            axes.axvline(limit, color="#8a93a3", linewidth=0.7)
+        return encode(figure, "svg", dpi)
+
+
+def _currents_figure(tables: Tables, name: str, command: str) -> list[Figure]:
+    path = tables.paths.fit_table(name, "currents")
+    table = pd.read_csv(path) if path.is_file() else pd.DataFrame()
+    if table.empty:
+        return []
+    link = path.relative_to(tables.paths.report_page.parent).as_posix()
+    return [
+        Figure(
+            f"fit-currents-{name}", f"{name}: currents by channel",
+            draw_currents(table, tables.resolved.model.report.dpi),
+            f"Currents of the channels of {name} during an action potential",
+            f"First action potential of {table['protocol'].iloc[0]}. Inward currents below zero; "
+            "left the soma with its voltage, right the first section of the axon.",
+            (link,), command,
+        )
+    ]  # fmt: skip
+
+
+def draw_currents(table: pd.DataFrame, dpi: int) -> str:
+    """Currents by channel around a peak; the voltage above the soma's."""
+    places = [place for place in ("soma", "axon") if (table["place"] == place).any()]
+    with style():
+        figure = new_figure(9.0, 4.0)
+        for index, place in enumerate(places):
+            axes = figure.add_subplot(1, len(places), index + 1)
+            own = table[(table["place"] == place) & (table["channel"] != "v")]
+            for channel, rows in own.groupby("channel", sort=True):
+                axes.plot(rows["time"], rows["value"], linewidth=0.9, label=channel)
+            axes.set_yscale("symlog", linthresh=1e-3)
+            axes.set_title(place)
+            axes.set_xlabel("ms from the peak")
+            axes.set_ylabel("mA/cm2" if not index else "")
+            axes.legend(fontsize=6, ncols=2)
+            voltage = table[(table["place"] == place) & (table["channel"] == "v")]
+            if len(voltage):
+                twin = axes.twinx()
+                twin.plot(
+                    voltage["time"], voltage["value"], color="#8a93a3", linewidth=0.8, linestyle=":"
+                )
+                twin.set_ylabel("mV")
+        return encode(figure, "svg", dpi)
 
 
 def _caption(features: pd.DataFrame, title: str) -> str:

@@ -13,7 +13,13 @@ from pipeline.analysis.reference import COLUMNS, counts
 from pipeline.config.load import Resolved
 from pipeline.config.yaml_lines import dotted
 from pipeline.report import provenance
-from pipeline.report.activity import layer_rows, response_figures, response_rows, source_rows
+from pipeline.report.activity import (
+    layer_rows,
+    published_side,
+    response_figures,
+    response_rows,
+    source_rows,
+)
 from pipeline.report.anatomy import viewer_data
 from pipeline.report.behaviour import behaviour_figures, player_data
 from pipeline.report.column import column_figures
@@ -119,7 +125,7 @@ def page_content(resolved: Resolved, paths: CircuitPaths, origin: dict[str, Any]
         ],
         "behaviour": behaviour_figures(tables),
         "player": player_data(tables),
-        "responses": response_rows(tables),
+        "responses": response_rows(tables), "published": published_side(tables),
         "layers": layer_rows(tables),
         "sources": source_rows(tables),
         "costs": costs(paths),

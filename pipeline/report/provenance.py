@@ -89,7 +89,7 @@ def input_hashes(resolved: Resolved) -> dict[str, str]:
     named += [model.analysis.correlation.reference] if model.analysis.correlation else []
     named += [model.reference] if model.reference else []
     if responses := model.analysis.responses:
-        given = (responses.recorded, responses.published_model, responses.units)
+        given = (responses.recorded, responses.published_model, responses.units, responses.seeds)
         named += [file for file in given if file]
     files = [*resolved.files, *tables, *edges, *(resolved.path(name) for name in named)]
     if model.cells:

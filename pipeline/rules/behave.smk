@@ -1,11 +1,13 @@
-# Bodies in their environments, and the premotor fit: neither needs a circuit.
-for _name in MODEL.behaviours:
+# Bodies in their environments, driven by a circuit or their own; and the premotor fit.
+for _name, _behaviour in MODEL.behaviours.items():
 
     rule:
         name:
             f"behave_{_name}"
         input:
             YAML,
+            stage_files(RESOLVED, "behave", _name),
+            driving(_behaviour),
         output:
             PATHS.behaviour(_name),
         log:
@@ -14,6 +16,10 @@ for _name in MODEL.behaviours:
             PATHS.benchmark(f"behave_{_name}")
         conda:
             ENVIRONMENT
+        threads: getattr(_behaviour.drive, "ranks", 1)
+        resources:
+            tasks=getattr(_behaviour.drive, "ranks", 1),
+            mpi="",
         params:
             part=part("behave", _name),
             key=_name,
@@ -21,7 +27,8 @@ for _name in MODEL.behaviours:
             "behave"
         shell:
             '"$SONATINA_PYTHON" -m pipeline behave "$SONATINA_MODEL" $SONATINA_VARIANT'
-            " --name {params.key} > {log:q} 2>&1 || {{ cat {log:q} >&2; exit 1; }}"
+            " --name {params.key} --ranks {resources.tasks}"
+            " --mpi '{resources.mpi}' > {log:q} 2>&1 || {{ cat {log:q} >&2; exit 1; }}"
 
 
 if MODEL.premotor:

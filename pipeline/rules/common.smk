@@ -101,6 +101,13 @@ def compiled(run):
     return [PATHS.mechanisms] if run.engine != "pointnet" else []
 
 
+def driving(behaviour):
+    """What a behaviour needs of the circuit that drives it."""
+    if behaviour.drive.kind != "circuit":
+        return []
+    return [PATHS.circuit_config, *COMPONENTS, PATHS.mechanisms]
+
+
 def shown(run):
     """Spikes of the stimuli that a run takes."""
     names = [getattr(stimulus, "stimulus", None) for stimulus in run.inputs.values()]

@@ -70,7 +70,7 @@ for _name, _fit in MODEL.fits.items():
             PATHS.fit_emodel(_name),
             [
                 PATHS.fit_table(_name, kind)
-                for kind in ("features", "parameters", "history", "traces")
+                for kind in ("features", "parameters", "history", "traces", "currents")
             ],
         log:
             PATHS.log(f"emodel_{_name}"),

@@ -36,6 +36,7 @@ rule page:
     input:
         RESOLVED.files,
         PATHS.analysis("verdicts"),
+        [PATHS.fit_table(name, "features") for name in MODEL.report.fits],
     output:
         PATHS.report_page,
         PATHS.provenance,

@@ -26,6 +26,7 @@ for _name, _run in MODEL.simulation.items():
         resources:
             tasks=_run.ranks,
             mpi="",
+            cpus_per_task=1 if _run.ranks > 1 else workers(_run),
         params:
             part=part("simulate", _name),
             key=_name,

@@ -12,6 +12,7 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from pipeline.cells.biophysical import NeuronCell
@@ -19,6 +20,7 @@ from pipeline.errors import Problem
 from pipeline.mechanisms import load_library
 from pipeline.simulation import continuous, events, release_synapses, synapses
 from pipeline.simulation.bmtk_nodes import network_class
+from pipeline.simulation.checkpoint import Checkpoint, Live, random_streams
 from pipeline.simulation.neuron_cells import CellShelf, build_point, locate, segment_count
 from pipeline.simulation.neuron_run import (
     advance,
@@ -38,7 +40,17 @@ log = logging.getLogger(__name__)
 
 def check(plan: Plan) -> list[Problem]:
     """Names what this engine cannot express, before anything starts."""
-    return check_inputs(plan)
+    return check_inputs(plan) + (_check_precise(plan) if plan.precise else [])
+
+
+def _check_precise(plan: Plan) -> list[Problem]:
+    types = plan.paths.node_types(population_of_cells(plan))
+    points = _point_templates(plan)
+    if points and "nest:glif_cond" not in points:
+        return []
+    message = "GLIF cells with conductance synapses" if points else "a circuit without GLIF cells"
+    hint = "precise spikes need synapse: psc or psc_double_alpha; else set spike_times: grid"
+    return [Problem(str(types), f"spike_times: precise for {message}", hint)]
 
 
 def run(plan: Plan) -> dict[str, float]:
@@ -56,15 +68,16 @@ def run(plan: Plan) -> dict[str, float]:
     import time
 
     started = time.perf_counter()
-    h, pc = _start_neuron(plan)
-    network, wired = _build(plan)
-    cells = _cells(network)
+    h, pc = start_neuron(plan)
+    network, wired = build_network(plan)
+    cells = network.get_local_cells()
     clamps = play_inputs(h, plan, cells)
     spikes = watch_spikes(h, pc, cells)
     recorders = make_recorders(plan, cells)
     pc.setup_transfer()
     built = time.perf_counter()
-    advance(h, pc, plan, cells, recorders, spikes[0])
+    save = _checkpoint(h, pc, plan, cells, wired, clamps, spikes)
+    advance(h, pc, plan, cells, recorders, spikes[0], save)
     gather_spikes(pc, plan, cells, spikes)
     ended = time.perf_counter()
     segments = sum(segment_count(cell.hobj) for cell in cells.values())
@@ -84,7 +97,22 @@ def run(plan: Plan) -> dict[str, float]:
     return figures
 
 
-def _start_neuron(plan: Plan):
+def _checkpoint(h, pc, plan: Plan, cells, wired: _Wired, clamps, spikes) -> Checkpoint | None:
+    if plan.saving is None:
+        return None
+    references = continuous.voltages(wired.graded) + [clamp.current for clamp in clamps]
+    patterns = [
+        (stimulus, vectors[0].to_python(), vectors[1].to_python())
+        for stimulus, vectors in wired.driven.sources
+    ]
+    arrays = [(stimulus, np.array(times), np.array(gids)) for stimulus, times, gids in patterns]
+    processes = [*wired.graded.processes, *wired.driven.processes.values(), *wired.driven.releases]
+    streams = random_streams(processes, [cell.hobj for cell in cells.values()])
+    return Checkpoint(h, pc, plan, plan.saving, Live(references, streams, arrays), spikes)
+
+
+def start_neuron(plan: Plan) -> tuple[Any, Any]:
+    """Loads NEURON with the plan's mechanisms; returns its interpreter and ParallelContext."""
     from neuron import h
 
     if plan.library:
@@ -93,8 +121,12 @@ def _start_neuron(plan: Plan):
     return h, h.ParallelContext()
 
 
-def _build(plan: Plan):
-    """Cells and spike-driven edges by BioNet, continuous edges by ours."""
+def build_network(plan: Plan) -> tuple[Any, _Wired]:
+    """Builds this rank's part: cells and spike-driven edges by BioNet, continuous edges by ours.
+
+    Returns:
+        BioNet's network, whose ``get_local_cells`` has the cells by gid, and what must outlive the run.
+    """
     from bmtk.simulator.bionet.config import Config
     from bmtk.simulator.bionet.pyfunction_cache import add_cell_model
 
@@ -106,7 +138,8 @@ def _build(plan: Plan):
         return shelf.build(node.population_name, int(node.node_id), morphology, parameters)
 
     def load_point(node, template, parameters):
-        points.append(build_point(template, parameters, f"{node.population_name}_{node.node_id}"))
+        name = f"{node.population_name}_{node.node_id}"
+        points.append(build_point(template, parameters, name, plan.dt if plan.precise else None))
         return points[-1].point
 
     points: list[Any] = []
@@ -129,7 +162,7 @@ def _build(plan: Plan):
     network = network_class().from_config(conf)
     network.build_nodes()
     network.build_recurrent_edges()
-    cells = {cell.node_id: cell for cell in _cells(network).values()}
+    cells = {cell.node_id: cell for cell in network.get_local_cells().values()}
     wired = continuous.connect(plan.paths, graded, cells, locate)
     netcons = events.connect(plan, network, driven, cells)
     return network, _Wired(wired, netcons, points)
@@ -154,9 +187,13 @@ class _Wired:
 
 def _has_points(plan: Plan) -> bool:
     """Whether the cells include point cells, whose edges are ours to make."""
+    return bool(_point_templates(plan))
+
+
+def _point_templates(plan: Plan) -> set[str]:
     types = read_types(plan.paths.node_types(population_of_cells(plan)))
     templates = types.get("model_template", pd.Series(dtype=object)).dropna().astype(str)
-    return bool(templates.str.startswith("nest:").any())
+    return set(templates[templates.str.startswith("nest:")])
 
 
 def _bmtk_config(plan: Plan, config: dict, ours: list[str]) -> dict[str, Any]:
@@ -175,8 +212,3 @@ def _bmtk_config(plan: Plan, config: dict, ours: list[str]) -> dict[str, Any]:
         "conditions": plan.config["conditions"],
         "output": {"output_dir": str(plan.folder)},
     }
-
-
-def _cells(network) -> dict[int, Any]:
-    """Cells on this rank by gid."""
-    return network.get_local_cells()

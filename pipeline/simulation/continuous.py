@@ -68,6 +68,16 @@ class Wired:
     sources: int
 
 
+def voltages(wired: Wired) -> list[Any]:
+    """References of the voltages that were handed over to this rank's processes."""
+    names = {key: law.voltage for key, law in continuous_templates().items()}
+    kinds = (process.hname().split("[")[0] for process in wired.processes)
+    return [
+        getattr(process, f"_ref_{names[kind]}")
+        for process, kind in zip(wired.processes, kinds, strict=True)
+    ]
+
+
 def connect(
     paths: CircuitPaths,
     populations: list[str],

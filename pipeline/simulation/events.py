@@ -19,7 +19,7 @@ from pipeline.simulation.plan import Plan
 from pipeline.simulation.release_synapses import ReleaseReader, make_synapses, stream_keys
 from pipeline.simulation.release_synapses import is_known as has_release
 from pipeline.simulation.synapses import Place, Placed, Placer, make_process
-from pipeline.simulation.targets import edge_ends
+from pipeline.simulation.targets import edge_ends, typed_nodes
 from pipeline.simulation.weights import EdgeReader, grid_times, receptor_ports
 from pipeline.sonata.read import open_population, read_edges
 from pipeline.sonata.reports import read_spikes
@@ -75,7 +75,7 @@ def connect(plan: Plan, network: Any, names: list[str], cells: dict[int, Any]) -
         if source not in spikes and _is_virtual(network, source):
             continue
         gains = [g for g in plan.config.get("gains", []) if g["population"] == name]
-        reader = EdgeReader(plan.paths, name, ends[name], gains, plan.dt)
+        reader = EdgeReader(plan.paths, name, ends[name], gains, plan.dt, _lags(plan, source))
         if reader.silent:
             continue
         if has_release(plan.paths, name):
@@ -85,6 +85,15 @@ def connect(plan: Plan, network: Any, names: list[str], cells: dict[int, Any]) -
     for population, entry in spikes.items():
         wired.sources.append(_play(h, plan, network, population, entry))
     return wired
+
+
+def _lags(plan: Plan, population: str) -> np.ndarray | None:
+    """How much later than they happened precise spikes leave each node, ms; None on the grid."""
+    if not plan.precise:
+        return None
+    nodes = typed_nodes(plan.paths, population)
+    template = nodes["model_template"] if "model_template" in nodes else [None] * len(nodes)
+    return np.array([plan.dt * str(text).startswith("nest:") for text in template])
 
 
 def is_spikes(entry: dict) -> bool:
@@ -179,7 +188,7 @@ def _gids(network: Any, plan: Plan, population: str) -> np.ndarray:
 
 def _play(h: Any, plan: Plan, network: Any, population: str, entry: dict) -> tuple:
     nodes, times = read_spikes(plan.folder / entry["input_file"], population)
-    times = grid_times(times, plan.dt)
+    times = times if plan.precise else grid_times(times, plan.dt)
     gids = _gids(network, plan, population)[nodes]
     order = np.lexsort((gids, times))
     stimulus = h.PatternStim()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from scipy.special import ndtr, ndtri
 
 from pipeline.config.load import Resolved
@@ -14,9 +15,11 @@ from pipeline.config.simulation import (
     Simulation,
     SpikeInput,
     StepCurrent,
+    TableCurrent,
     ThresholdCurrent,
     VolleyInput,
 )
+from pipeline.config.tables import read_csv
 from pipeline.errors import CircuitError, ConfigError, Problem
 from pipeline.philox import rule_key, uniforms_array
 from pipeline.runtime import rng_for
@@ -58,6 +61,11 @@ def write_input(
         dt = float(times[1] - times[0]) if len(times) > 1 else simulation.duration
         blocks = iter([values])
         frames = len(values)
+    elif isinstance(stimulus, TableCurrent):
+        dt = simulation.dt
+        frames = int(np.ceil(simulation.duration / dt - 1e-9))
+        times = (np.arange(frames) + 0.5) * dt
+        blocks = iter([_from_table(resolved, stimulus, paths, targets, times)])
     else:
         dt = _interval(simulation, stimulus)
         frames = int(np.ceil(simulation.duration / dt - 1e-9))
@@ -155,6 +163,25 @@ def current_at(stimulus, times: np.ndarray, n: int, streams: list) -> np.ndarray
         return np.repeat(amplitudes[index][:, None], n, axis=1)
     draws = [stream.standard_normal(len(times)) for stream in streams]
     return stimulus.mean + stimulus.sd * np.stack(draws, axis=1)
+
+
+def _from_table(resolved, stimulus, paths, targets, times: np.ndarray) -> np.ndarray:
+    """Currents of the cells at given times: float64 [times, cells], nA."""
+    path = resolved.path(stimulus.table)
+    table = read_csv(path)
+    names = read_nodes(paths.nodes(targets.population), targets.population)["name"]
+    wanted = [str(names.loc[node]) for node in targets.node_ids]
+    missing = [name for name in ("time_ms", *wanted) if name not in table]
+    if missing:
+        hint = "one column time_ms and one per cell"
+        raise ConfigError(Problem(f"{path}:1", f"no column {missing[0]!r}", hint))
+    numbers = table[["time_ms", *wanted]].apply(pd.to_numeric, errors="coerce").to_numpy(float)
+    bad = np.flatnonzero(~np.isfinite(numbers).all(1) | (np.diff(numbers[:, 0], prepend=-1) <= 0))
+    if len(bad):
+        hint = "write numbers, with rising times"
+        raise ConfigError(Problem(f"{path}:{bad[0] + 2}", "no row of currents", hint))
+    columns = [np.interp(times, numbers[:, 0], column) for column in numbers[:, 1:].T]
+    return np.stack(columns, 1)
 
 
 def _from_file(resolved: Resolved, stimulus: FileCurrent, targets: Targets):

@@ -75,6 +75,10 @@ def check(plan: Plan) -> list[Problem]:
     if package_folder() is None:
         where = str(plan.paths.simulation_config(plan.name))
         return [Problem(where, "engine neurodamus is not installed", _INSTALL)]
+    if plan.precise:
+        where = str(plan.paths.simulation_config(plan.name))
+        message = "neurodamus has no GLIF cells, and precise spikes are theirs"
+        return [Problem(f"{where}  spike_times", message, "set spike_times: grid")]
     return check_inputs(plan) + _check_library(plan) + _check_edges(plan) + _check_nodes(plan)
 
 

@@ -68,15 +68,17 @@ def _morphology_suffix(paths: CircuitPaths) -> str:
     return found[0]
 
 
-def build_point(template: str, parameters: dict[str, Any], name: str) -> GlifCell:
-    """Builds a GLIF cell from a NEST model's name and parameters.
+def build_point(
+    template: str, parameters: dict[str, Any], name: str, precise: float | None = None
+) -> GlifCell:
+    """Builds a GLIF cell from a NEST model's name and parameters; ``precise`` as GlifCell has it.
 
     Raises:
         ConfigError: If the parameters do not fit.
         MechanismError: If the mechanism set ``glif`` is not loaded.
     """
     kind, ports = ports_from_nest(template, parameters, name)
-    cell = GlifCell(from_nest(parameters, name), kind, ports, name)
+    cell = GlifCell(from_nest(parameters, name), kind, ports, name, precise)
     cell.point.unit = UNIT
     return cell
 

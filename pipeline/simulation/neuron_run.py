@@ -8,12 +8,14 @@ from __future__ import annotations
 import os
 import resource
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from pipeline.errors import CircuitError, Problem, SimulationError
 from pipeline.runtime import progress
+from pipeline.simulation.checkpoint import Checkpoint
 from pipeline.simulation.events import is_spikes
 from pipeline.simulation.neuron_cells import is_point, unstable
 from pipeline.simulation.plan import Plan
@@ -68,6 +70,7 @@ class Clamp:
 
     electrode: Any
     values: Any
+    current: Any
 
 
 def play_inputs(h: Any, plan: Plan, cells: dict[int, Any]) -> list[Clamp]:
@@ -93,7 +96,7 @@ def play_inputs(h: Any, plan: Plan, cells: dict[int, Any]) -> list[Clamp]:
                 raise CircuitError(Problem(str(plan.folder), message, "join them in one input"))
             taken.add(int(node))
             played = _play(h, current, report.data[:, column], dt, plan.coreneuron)
-            clamps.append(Clamp(electrode, played))
+            clamps.append(Clamp(electrode, played, current))
     return clamps
 
 
@@ -140,8 +143,9 @@ def make_recorders(plan: Plan, cells: dict[int, Any]) -> list[Recorder]:
 
 
 def advance(
-    h: Any, pc: Any, plan: Plan, cells: dict[int, Any], recorders: list[Recorder], spikes: Any
-) -> None:
+    h: Any, pc: Any, plan: Plan, cells: dict[int, Any], recorders: list[Recorder], spikes: Any,
+    save: Checkpoint | None = None,
+) -> None:  # fmt: skip
     """Runs from the start to the end of the plan in blocks, and streams the reports.
 
     Args:
@@ -151,8 +155,10 @@ def advance(
         cells: Cells of this rank.
         recorders: Reports.
         spikes: Vector of this rank's spike times.
+        save: Saves the run and goes on with a save.
 
     Raises:
+        StoppedError: If the wall time is over; the run is saved.
         SimulationError: If a voltage is not finite at the end of a block, or the run is a runaway.
     """
     h.dt, h.steps_per_ms = plan.dt, 1.0 / plan.dt
@@ -166,8 +172,11 @@ def advance(
     pieces = CORENEURON_PIECES if plan.coreneuron else PIECES
     block = int(pc.allreduce(float(min(fit, max(1, plan.steps // pieces))), 3))
     everyone, before = pc.allreduce(float(len(cells)), 1), 0.0
-    with progress(total=plan.duration, label="simulate", unit="ms") as bar:
-        for start in range(0, plan.steps, block):
+    first = save.resume(partial(_resume, recorders)) if save else 0
+    before = pc.allreduce(float(spikes.size()), 1) if first else before
+    bar_options = {"total": plan.duration, "initial": first * plan.dt, "unit": "ms"}
+    with progress(label="simulate", **bar_options) as bar:
+        for start in range(first, plan.steps, block):
             stop = min(start + block, plan.steps)
             pc.psolve(stop * plan.dt)
             _stop_on_nonfinite(cells, stop * plan.dt)
@@ -178,9 +187,21 @@ def advance(
                 before = fired
             for recorder in recorders:
                 recorder.flush(pc, last=stop == plan.steps)
+            if save:
+                save.after(stop, partial(_keep, recorders, stop))
             bar.update((stop - start) * plan.dt)
     for recorder in recorders:
         recorder.close()
+
+
+def _keep(recorders: list[Recorder], step: int) -> dict[str, int]:
+    frames = {recorder.key: recorder.keep() for recorder in recorders}
+    return {"step": step, "frames": frames}
+
+
+def _resume(recorders: list[Recorder], kept: dict[str, Any]) -> None:
+    for recorder in recorders:
+        recorder.resume(kept["frames"][recorder.key], kept["step"])
 
 
 def _enable_coreneuron(h: Any, plan: Plan) -> None:
@@ -206,10 +227,15 @@ def _stop_on_nonfinite(cells: dict[int, Any], time: float) -> None:
 def gather_spikes(pc: Any, plan: Plan, cells: dict[int, Any], spikes: tuple[Any, Any]) -> None:
     """Writes the spikes of all ranks; rank 0 writes."""
     times = np.array(spikes[0])
+    if plan.precise:  # spikes of point cells leave one step later than they happened
+        times = times - plan.dt * np.array(
+            [is_point(cells[int(gid)].hobj) for gid in spikes[1]], bool
+        )
     nodes = np.array([cells[int(gid)].node_id for gid in spikes[1]], np.int64)
     parts = pc.py_gather((times, nodes), 0)
     if pc.id() == 0:
         times = np.concatenate([part[0] for part in parts])
-        times = np.round(times / plan.dt) * plan.dt  # NEURON's t gathers rounding
+        grid = 1e-9 if plan.precise else plan.dt
+        times = np.round(times / grid) * grid  # NEURON's t gathers rounding
         nodes = np.concatenate([part[1] for part in parts])
         write_spikes(plan.paths.spikes(plan.name), population_of_cells(plan), nodes, times)

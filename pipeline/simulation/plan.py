@@ -30,12 +30,14 @@ class Plan:
         paths: The circuit.
         name: Name of the run.
         library: Compiled mechanisms to load, or None.
+        saving: When the run is saved, or None; see ``checkpoint.Saving``.
     """
 
     config: dict[str, Any]
     paths: CircuitPaths
     name: str
     library: Path | None
+    saving: Any = None
 
     @property
     def dt(self) -> float:
@@ -56,6 +58,11 @@ class Plan:
     def coreneuron(self) -> bool:
         """Whether CoreNEURON advances the time."""
         return bool(self.config["run"].get("coreneuron"))
+
+    @property
+    def precise(self) -> bool:
+        """Whether spikes of GLIF cells lie off the grid."""
+        return self.config["run"].get("spike_times") == "precise"
 
     @property
     def folder(self) -> Path:
@@ -128,7 +135,8 @@ def write_plan(resolved: Resolved, name: str, paths: CircuitPaths) -> Path:
             "n_thread": simulation.threads,
             "rate_limit": simulation.rate_limit,
         }
-        | ({"coreneuron": True} if simulation.coreneuron else {}),
+        | ({"coreneuron": True} if simulation.coreneuron else {})
+        | ({"spike_times": "precise"} if simulation.spike_times == "precise" else {}),
         "conditions": _conditions(simulation),
         "inputs": inputs,
         "gains": read_gains(resolved, simulation),

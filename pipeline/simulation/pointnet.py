@@ -40,6 +40,11 @@ def check(plan: Plan) -> list[Problem]:
     except ImportError:
         hint = "pip install nest-simulator, or set engine: bionet"
         problems.append(Problem(f"{where}  engine", "NEST is not installed", hint))
+    if plan.precise:
+        hint = "set spike_times: grid, or engine: bionet"
+        problems.append(
+            Problem(f"{where}  spike_times", "GLIF cells of NEST spike on the grid", hint)
+        )
     for key, entry in plan.config["inputs"].items():
         kind = (entry.get("input_type"), entry.get("module"))
         if kind not in SUPPORTED_INPUTS:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from pipeline.simulation.checkpoint import FrameLog, folder_of
 from pipeline.simulation.neuron_cells import voltages
 from pipeline.simulation.plan import Plan
 from pipeline.simulation.targets import select_targets
@@ -27,14 +29,15 @@ class Recorder:
     def __init__(self, plan: Plan, key: str, cells: dict[int, Any], report: dict[str, Any]):
         from neuron import h
 
-        self._plan, self._key, self._report = plan, key, report
+        self._plan, self.key, self._report = plan, key, report
         self._dtype = "float64" if report.get("precision") == "double" else "float32"
         self._every = round(report["dt"] / plan.dt)
         self._vectors: list[Any] = []
         self._elements: list[tuple[int, int, float]] = []
         self._frames = 0
         self._skip = 0
-        self._writer: ReportWriter | None = None
+        self._writer: ReportWriter | FrameLog | None = None
+        self._kept = 0
         for node in sorted(cells):
             for index, x, voltage in voltages(cells[node], report["sections"]):
                 self._vectors.append(h.Vector().record(voltage))
@@ -78,11 +81,37 @@ class Recorder:
             self._writer = self._open([elements[i] for i in order])
         self._writer.append(data)
 
-    def _open(self, elements: list[tuple[int, int, float]]) -> ReportWriter:
+    def keep(self) -> int:
+        """Has what was flushed on disk, where the run is saved; returns the number of frames."""
+        if isinstance(self._writer, FrameLog):
+            self._writer.sync()
+        return self._frames
+
+    def resume(self, frames: int, step: int) -> None:
+        """Goes on after a save.
+
+        Args:
+            frames: What ``keep`` returned.
+            step: Steps done.
+        """
+        for vector in self._vectors:
+            vector.resize(0)
+        # The value after step s is sample s: the next one to come is step + 1.
+        self._skip = -(step + 1) % self._every
+        self._frames = self._kept = frames
+
+    def _open(self, elements: list[tuple[int, int, float]]) -> ReportWriter | FrameLog:
+        if self._plan.saving is None:
+            return self._report_writer(elements)
+        path = folder_of(self._plan) / f"{self.key}.frames"
+        later = partial(self._report_writer, elements)
+        return FrameLog(path, self._kept, len(elements), self._dtype, later)
+
+    def _report_writer(self, elements: list[tuple[int, int, float]]) -> ReportWriter:
         nodes, sections, positions = (np.array(column) for column in zip(*elements, strict=True))
         report = self._report
         return ReportWriter(
-            self._plan.paths.report(self._plan.name, self._key),
+            self._plan.paths.report(self._plan.name, self.key),
             select_targets(self._plan.paths, report["cells"]).population,
             nodes, sections, positions,
             report["dt"], report["start_time"], report["end_time"], "mV", dtype=self._dtype,

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
+import time
 from pathlib import Path
 
 import numpy as np
 
 from pipeline.config.load import Resolved
 from pipeline.errors import CircuitError, PipelineError, Problem
-from pipeline.mpi import find_mpi, run_ranks
+from pipeline.mpi import find_mpi, minutes_left, run_ranks
 from pipeline.runtime import remove_leftovers, write_json
+from pipeline.simulation.checkpoint import folder_of
 from pipeline.simulation.engines import engines
 from pipeline.simulation.plan import read_plan, write_plan
 from pipeline.sonata.layout import CircuitPaths
@@ -32,6 +35,8 @@ def run_simulation(
     *,
     ranks: int | None = None,
     launcher: str | None = None,
+    save_every: float | None = None,
+    walltime: float | None = None,
 ) -> dict[str, float]:
     """Simulates one run of a model.
 
@@ -41,15 +46,27 @@ def run_simulation(
         paths: The circuit; it is built and its mechanisms are compiled.
         ranks: MPI ranks; None means the config's.
         launcher: MPI launch command; None means as found.
+        save_every: ms of the model between two saves, from which a later call goes on.
+        walltime: min after which the run ends with a save, for engines that can; None means what
+            SLURM leaves to this job, if it is one.
 
     Returns:
         Figures of the run, also in ``figures.json``.
 
     Raises:
+        StoppedError: If the wall time was over before the run.
         PipelineError: If the plan cannot run or a rank fails.
     """
+    walltime = walltime or minutes_left()
+    until = time.time() + 60 * walltime if walltime else None
     simulation = resolved.model.simulation[name]
     engine = engines()[simulation.engine]
+    can = simulation.engine == "bionet" and not simulation.coreneuron
+    if save_every and not can:
+        message = f"--save-every: engine {simulation.engine} cannot save its runs"
+        raise PipelineError(Problem(name, message, "use bionet without coreneuron"))
+    saved = (paths.simulation(name) / "checkpoint" / "checkpoint.json").is_file()
+    saving = [save_every, until] if can and (save_every or until or saved) else None
     needed = engine.ranks and bool(resolved.model.mechanisms)
     library = compiled_library(paths, needed=needed)
     # NEST's wheel knows threads only.
@@ -65,11 +82,14 @@ def run_simulation(
     if hasattr(engine.module, "prepare"):
         engine.module.prepare(plan)
     job = {"root": str(paths.root.resolve()), "simulation": name, "library": str(library or "")}
+    job["saving"] = saving
     try:
-        figures = run_ranks("pipeline.simulation.worker", job, ranks, launcher)
+        worker = "pipeline.simulation.worker"
+        figures = run_ranks(worker, job, ranks, launcher, paths.simulation(name))
     finally:
         remove_leftovers(paths.simulation(name))  # ranks that are ended cannot do it
     write_json(paths.simulation(name) / "figures.json", figures)
+    shutil.rmtree(folder_of(plan), ignore_errors=True)
     return figures
 
 

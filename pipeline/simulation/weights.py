@@ -54,6 +54,8 @@ class EdgeReader:
         ends: Its source and target node population.
         gains: Entries of the run's ``gains`` that concern this population.
         dt: Time step, ms; delays go to the nearest step, at least one. None leaves them.
+        lags: float64 [source nodes], ms: how much too late spikes leave a source; delays become so
+            much shorter, none rounded and none less than one step. None: spikes leave on the grid.
 
     Raises:
         CircuitError: If types or node sets are missing.
@@ -66,12 +68,13 @@ class EdgeReader:
         ends: tuple[str, str],
         gains: list[dict] | None = None,
         dt: float | None = None,
+        lags: np.ndarray | None = None,
     ):
         self.types = read_types(paths.edge_types(population))
         self._file = str(paths.edges(population))
         self._codes = [np.zeros(_count(paths, end), np.int64) for end in ends]
         self._factors = np.ones((1, 1))
-        self._dt = dt
+        self._dt, self._lags = dt, lags
         for gain in gains or []:
             self._add(paths, ends, gain)
 
@@ -110,14 +113,16 @@ class EdgeReader:
             grid: Weights become multiples of its inverse.
 
         Raises:
-            CircuitError: If an edge has no weight or delay.
+            CircuitError: If an edge has no weight or delay, or its delay is too short for its lag.
         """
         sources = block["source_node_id"].astype(np.int64)
         targets = block["target_node_id"].astype(np.int64)
         types = block["edge_type_id"].astype(np.int64)
         weight = self.column(block, "syn_weight", types) * self.column(block, "nsyns", types, 1.0)
         delays = self.column(block, "delay", types)
-        if self._dt:
+        if self._lags is not None:
+            delays = self._shortened(delays, self._lags[sources])
+        elif self._dt:
             delays = np.maximum(np.floor(delays / self._dt + 0.5), 1.0) * self._dt
         factors = self._factors[self._codes[0][sources], self._codes[1][targets]]
         kept = factors != 0
@@ -126,6 +131,16 @@ class EdgeReader:
             return EdgeValues(sources, targets, types, weights, delays)
         parts = (sources, targets, types, weights, delays)
         return EdgeValues(*(part[kept] for part in parts), rows=np.flatnonzero(kept))
+
+    def _shortened(self, delays: np.ndarray, lags: np.ndarray) -> np.ndarray:
+        """Delays less the lags of their sources: one step must be left, as between ranks."""
+        late = lags > 0
+        if (late & (delays < lags + self._dt - 1e-9)).any():
+            least = float((lags[late] + self._dt).max())
+            message = f"a delay of {delays[late].min():g} ms; precise spikes need {least:g} ms"
+            hint = f"dt is {self._dt:g} ms: lower it, or set spike_times: grid"
+            raise CircuitError(Problem(self._file, message, hint))
+        return np.maximum(delays - lags, self._dt)
 
     def column(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from pipeline.worker import serve
@@ -15,12 +16,15 @@ def simulate(job: dict) -> dict[str, float]:
 
     IOUtils._logger = logging.getLogger("bmtk")  # BMTK's own handler writes to stdout
     IOUtils._logger.setLevel(logging.ERROR)
+    from pipeline.simulation.checkpoint import Saving
     from pipeline.simulation.engines import engines
     from pipeline.simulation.plan import read_plan
     from pipeline.sonata.layout import CircuitPaths
 
     library = Path(job["library"]) if job["library"] else None
     plan = read_plan(CircuitPaths(Path(job["root"])), job["simulation"], library)
+    if job["saving"]:
+        plan = replace(plan, saving=Saving(*job["saving"]))
     return engines()[plan.config.get("engine", "bionet")].module.run(plan)
 
 

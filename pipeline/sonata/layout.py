@@ -231,6 +231,9 @@ class CircuitPaths:
     def behaviour(self, name: str) -> Path:
         return self.root / "behaviour" / f"{name}.h5"
 
+    def training(self, name: str) -> Path:
+        return self.root / "training" / name
+
     def tuning(self, name: str) -> Path:
         return self.root / "tuning" / name
 

@@ -61,6 +61,51 @@ def convert_wheel(wheel: str | Path, neurons: list[str], out: str | Path) -> lis
     return written
 
 
+GABAERGIC = (
+    *("AVL", "DVB", "RIS", "RMED", "RMEL", "RMER", "RMEV"),
+    *(f"DD{i:02d}" for i in range(1, 7)),
+    *(f"VD{i:02d}" for i in range(1, 14)),
+)
+"""The neurons with GABA (McIntire et al. 1993, Nature 364:337); onto muscle they inhibit."""
+
+
+def convert_junctions(wheel: str | Path, neurons: list[str], out: str | Path) -> Path:
+    """Writes the neuromuscular junctions of Cook et al. 2019: neuron, muscle, count, sign.
+
+    Args:
+        wheel: The ``.whl`` file.
+        neurons: Names to keep, zero-padded; rows follow their order.
+        out: Folder of the table.
+
+    Returns:
+        The file written. Muscles are the 95 of the body wall, named as in ``pipeline.body``; the sign
+        is -1 for GABAergic neurons, 1 for all others.
+
+    Raises:
+        ConfigError: If the wheel lacks the connectome.
+    """
+    with zipfile.ZipFile(wheel) as archive:
+        try:
+            data = json.loads(archive.read(f"cect/cache/{READERS['cook2019']}.json"))
+        except KeyError:
+            problem = Problem(str(wheel), "no connectome of Cook 2019", f"expected {VERSION}")
+            raise ConfigError(problem) from None
+    counts = sum(np.asarray(data["connections"][name], float) for name in _chemical(data))
+    position = {padded_name(name): index for index, name in enumerate(data["nodes"])}
+    units = [f"{quadrant}{i:02d}" for quadrant in ("DR", "VR", "DL", "VL") for i in range(1, 25)]
+    muscles = [unit for unit in units if f"M{unit}" in position]
+    lines = ["neuron,muscle,count,sign"]
+    for neuron in neurons:
+        for muscle in muscles if neuron in position else []:
+            count = counts[position[neuron], position[f"M{muscle}"]]
+            if count > 0:
+                sign = -1 if neuron in GABAERGIC else 1
+                lines.append(f"{neuron},{muscle},{count:g},{sign}")
+    path = Path(out) / "neuromuscular.csv"
+    write_text(path, "\n".join(lines) + "\n")
+    return path
+
+
 def _table(data: dict, neurons: list[str]) -> str:
     names = [padded_name(name) for name in data["nodes"]]
     position = {name: index for index, name in enumerate(names)}

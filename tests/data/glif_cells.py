@@ -1,6 +1,6 @@
 """GLIF cells, currents and an independent reference for the tests of the GLIF mechanisms.
 
-The reference integrates the equations of Teeter et al. 2018 in steps of 1 us, from their text and not
+The reference integrates the equations of Teeter et al. 2018 in steps of 1 us or less, from their text and not
 from our code: exponential Euler with after-spike currents at mid-step.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numba
@@ -47,7 +48,14 @@ def currents(cell: Glif, duration: float = DURATION) -> dict[str, np.ndarray]:
     return {"steps": steps, "ramp": ramp, "noise": noise, "below": below}
 
 
-def reference(cell: Glif, current: np.ndarray, grid: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+def reference(
+    cell: Glif,
+    current: np.ndarray,
+    grid: float = 0.0,
+    *,
+    fine: float = FINE,
+    events: Sequence[tuple[float, Sequence[tuple[float, float]]]] = (),
+) -> tuple[np.ndarray, np.ndarray]:
     """Runs the reference.
 
     Args:
@@ -56,6 +64,8 @@ def reference(cell: Glif, current: np.ndarray, grid: float = 0.0) -> tuple[np.nd
         grid: ms. 0: the equations as they stand. Else the rules of a simulation in steps of
             ``grid``: the threshold is tested at their ends, the refractory time is whole steps and
             the reset uses the voltage at the start of the step that crosses.
+        fine: ms. Step of the integration.
+        events: Alpha currents: when each begins (ms), and its parts: time to the peak (ms), peak (nA).
 
     Returns:
         Spike times (ms), and the voltage (mV) at the ends of the GRID intervals.
@@ -63,29 +73,44 @@ def reference(cell: Glif, current: np.ndarray, grid: float = 0.0) -> tuple[np.nd
     pair = [np.array(x if x else [0.0]) for x in (cell.asc_amps, cell.asc_decay, cell.asc_r)]
     scalars = dataclasses.astuple(cell)[1:7]
     rest = dataclasses.astuple(cell)[11:]
-    every = round(grid / FINE) if grid else 1
-    hold = math.ceil(round(cell.t_ref / (every * FINE), 6)) * every
+    every = round(grid / fine) if grid else 1
+    hold = math.ceil(round(cell.t_ref / (every * fine), 6)) * every
     spikes, voltage = _integrate(
-        np.asarray(current), cell.level, *scalars, *pair, *rest, every, hold, round(GRID / FINE)
-    )
-    return spikes * FINE, voltage
+        np.asarray(current), cell.level, *scalars, *pair, *rest, every, hold, round(GRID / fine),
+        fine, _alpha_currents(events, len(current) * GRID, fine),
+    )  # fmt: skip
+    return spikes * fine, voltage
+
+
+def _alpha_currents(events, duration: float, fine: float) -> np.ndarray:
+    """Sum of alpha currents in the middle of every fine step, nA; empty if there are none."""
+    if not events:
+        return np.zeros(0)
+    time = (np.arange(round(duration / fine)) + 0.5) * fine
+    total = np.zeros(len(time))
+    for begin, parts in events:
+        first = np.searchsorted(time, begin)
+        ago = time[first:] - begin
+        for tau, peak in parts:
+            total[first:] += peak * math.e / tau * ago * np.exp(-ago / tau)
+    return total
 
 
 @numba.njit(cache=False)
 def _integrate(
     current, level, C, g, E_L, threshold, V_reset, t_ref, amps, decay, kept,
-    add_s, b_s, a_v, b_v, fraction, add, every, hold, per,
+    add_s, b_s, a_v, b_v, fraction, add, every, hold, per, h, synaptic,
 ):  # fmt: skip
     asc = np.zeros(len(amps))
     v, th_s, th_v, before = E_L, 0.0, 0.0, E_L
-    h, blocked = 1e-3, 0
+    blocked = 0
     decaying = math.exp(-g * h / C)
     spikes, voltage = [], np.zeros(len(current))
     for n in range(len(current) * per):
         if n >= blocked:
             if n % every == 0:
                 before = v
-            drive = current[n // per]
+            drive = current[n // per] + (synaptic[n] if len(synaptic) else 0.0)
             if level >= 3:
                 for j in range(len(asc)):
                     drive += asc[j] * math.exp(-decay[j] * h / 2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,27 @@ def stage(verb: str, *arguments) -> subprocess.CompletedProcess:
     done = sonatina(verb, *arguments)
     assert done.returncode == 0, f"{verb}: {done.stdout}{done.stderr}"
     return done
+
+
+def alive(mark: str) -> list[str]:
+    """Command lines of processes that name a folder."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if mark in words and int(entry.parent.name) != os.getpid():
+            found.append(words)
+    return found
+
+
+def wait_until(condition, seconds: float) -> None:
+    """Waits for a condition; fails when it does not come."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.1)
 
 
 @dataclass(frozen=True)

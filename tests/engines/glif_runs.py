@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
@@ -41,7 +42,7 @@ def in_neuron(jobs, sets, cache):
         cells, keep, events, out = [], [], [], []
         duration = 0.0
         for job in group:
-            cell = GlifCell(*_cell(job))
+            cell = GlifCell(*_cell(job), precise=dt if job.get("precise") else None)
             current = np.array(job["current"])
             duration = len(current) * 0.1
             values, times = h.Vector(current), h.Vector(np.arange(len(current)) * 0.1)
@@ -56,7 +57,7 @@ def in_neuron(jobs, sets, cache):
             voltage.record(cell.vm)
             keep += [values, times, netcon]
             cells.append(cell)
-            out.append((spikes, voltage))
+            out.append((cell.lag, spikes, voltage))
         handler = h.FInitializeHandler(lambda e=events: [c.event(t) for c, t in e])
         h.dt = dt
         h.finitialize(-65)
@@ -64,7 +65,7 @@ def in_neuron(jobs, sets, cache):
             h.fadvance()
         assert handler and all(cell.point.lost == 0 for cell in cells)
         steps = round(duration / dt)
-        results += [(list(s), list(v)[1 : steps + 1]) for s, v in out]
+        results += [((np.array(s) - lag).tolist(), list(v)[1 : steps + 1]) for lag, s, v in out]
     return results
 
 
@@ -143,6 +144,33 @@ def details(job, sets, cache):
     }
 
 
+def refusals(job, sets, cache):
+    """Returns what is said of cells that cannot have precise spikes."""
+    mechanisms.load(mechanisms.compile_sets(sets, cache, coreneuron=True))
+    from pipeline.cells.glif_neuron import GlifCell
+    from pipeline.errors import ConfigError, SimulationError
+
+    glif, synapse, ports = _cell(job)
+
+    def said(error, make):
+        try:
+            make()
+        except error as found:
+            return str(found)
+        return ""
+
+    cond = [Port(5.0, E_rev=0.0)]
+    short = replace(glif, t_ref=0.01)
+    made = GlifCell(glif, synapse, ports, precise=job["dt"])
+    return {
+        "cond": said(ConfigError, lambda: GlifCell(glif, "cond", cond, precise=job["dt"])),
+        "short": said(ConfigError, lambda: GlifCell(short, synapse, ports, precise=job["dt"])),
+        "delay": said(
+            SimulationError, lambda: made.connect(made, weight=0.1, delay=job["dt"], port=1)
+        ),
+    }
+
+
 def network_in_neuron(cells, edges, dt, duration, sets, cache, coreneuron=False):
     """Runs cells under constant currents that excite and inhibit each other.
 
@@ -157,13 +185,14 @@ def network_in_neuron(cells, edges, dt, duration, sets, cache, coreneuron=False)
     from neuron import coreneuron as core
     from neuron import h
 
-    from pipeline.cells.glif_neuron import GlifCell
+    from pipeline.cells.glif_neuron import GlifCell, shorter
 
     pc = h.ParallelContext()
     built, keep = [], []
     times, ids = h.Vector(), h.Vector()
     for gid, job in enumerate(cells):
-        cell = GlifCell(*_cell(job), name=f"glif{gid}")
+        precise = dt if job.get("precise") else None
+        cell = GlifCell(*_cell(job), name=f"glif{gid}", precise=precise)
         cell.point.i_e = job["current"]
         pc.set_gid2node(gid, pc.id())
         pc.cell(gid, cell.spikes())
@@ -171,6 +200,7 @@ def network_in_neuron(cells, edges, dt, duration, sets, cache, coreneuron=False)
         built.append(cell)
     for source, target, weight, delay, port in edges:
         netcon = pc.gid_connect(source, built[target].point)
+        delay = shorter(delay, built[source].lag, built[source].name)
         keep.append(built[target].attach(netcon, weight=weight, delay=delay, port=port))
     core.enable, core.verbose = coreneuron, 0
     h.CVode().cache_efficient(1)
@@ -179,7 +209,8 @@ def network_in_neuron(cells, edges, dt, duration, sets, cache, coreneuron=False)
     h.finitialize(-65)
     pc.psolve(duration + dt)  # the last step's spikes leave in the next
     spikes = [
-        sorted(t for t, i in zip(times, ids, strict=True) if i == n) for n in range(len(built))
+        sorted(t - built[n].lag for t, i in zip(times, ids, strict=True) if i == n)
+        for n in range(len(built))
     ]
     return {"coreneuron": bool(core.enable), "spikes": spikes}
 

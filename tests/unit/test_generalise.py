@@ -19,7 +19,7 @@ from pipeline.cli import main
 from pipeline.config.celltypes import TypeSpec
 from pipeline.config.generalise import Generalise
 from pipeline.config.load import load_model
-from pipeline.errors import CircuitError, ConfigError
+from pipeline.errors import CircuitError, ConfigError, PipelineError
 from pipeline.generalise import stage
 from pipeline.generalise.evaluation import Evaluation, Store, evaluate_missing, pair_keys
 from pipeline.generalise.pairs import MeType, Pair, allowed_pairs, me_types, read_choices
@@ -27,7 +27,7 @@ from pipeline.generalise.stage import judge_all, read_composition, run_generalis
 from pipeline.generalise.verdict import coverage_table, judge, pair_table
 from pipeline.nodes.build import run_nodes
 from pipeline.nodes.emodel_choice import Judged, judged_of
-from pipeline.nodes.populations import placed_types
+from pipeline.nodes.populations import placed_types, population_counts
 from pipeline.sonata.layout import CircuitPaths
 from pipeline.sonata.read import read_typed_nodes
 
@@ -180,7 +180,9 @@ def test_the_columns_table_gives_every_me_type_one_emodel(tmp_path):
     assert len(found) == 207 and all(kind.emodel for kind in found.values())
     assert found["L5_TTPC1_cADpyr232"].emodel == "cADpyr_L5TPC"
     assert {kind.emodel for kind in found.values()} <= set(resolved.model.fits)
-    assert {kind.mtype for kind in found.values() if kind.stand_in} == {"L5_STPC", "L5_UTPC"}
+    assert {"L5_STPC", "L5_UTPC"} <= {kind.mtype for kind in found.values() if kind.stand_in}
+    assert all(k.stand_in for k in found.values() if not k.emodel.startswith(k.etype))
+    assert not any(k.stand_in for k in found.values() if k.emodel == k.etype)
 
 
 def test_rows_that_fit_equally_are_refused(tmp_path):
@@ -280,6 +282,42 @@ def test_only_rows_of_a_new_morphology_are_computed(column, tmp_path):
             base.execute(asked).fetchone()[0]
             == run_generalise(resolved, paths, toy, store)["accepted"]
         )
+
+
+def test_a_model_ships_evaluations(column, tmp_path):
+    resolved, paths, toy = column
+    known = tmp_path / "known.json"
+    generalise = resolved.model.generalise.model_copy(update={"known": str(known)})
+    object.__setattr__(
+        resolved, "model", resolved.model.model_copy(update={"generalise": generalise})
+    )
+    toy.broken = "L5_TTPC1_0"
+    store = Store(tmp_path / "a", known)
+    run_generalise(resolved, paths, toy, store, save=True)
+    tables = {p.name: p.read_bytes() for p in paths.generalise("pairs").parent.glob("*.csv")}
+    toy.calls.clear()
+    elsewhere = Store(tmp_path / "b", known)
+    assert run_generalise(resolved, paths, toy, elsewhere)["evaluated"] == 1  # the one that failed
+    assert toy.calls == [("L5_TTPC1_0", "cADpyr")]
+    again = {p.name: p.read_bytes() for p in paths.generalise("pairs").parent.glob("*.csv")}
+    assert tables == again
+    before = known.read_bytes()
+    run_generalise(resolved, paths, toy, elsewhere, save=True)
+    assert known.read_bytes() == before
+    known.write_text("{}")
+    with pytest.raises(PipelineError, match=r"known\.json.*--save"):
+        Store(tmp_path / "c", known)
+
+
+def test_only_types_with_cells_are_judged(column):
+    resolved, paths, _ = column
+    generalise = resolved.model.generalise.model_copy(update={"types": "placed"})
+    changes = {"generalise": generalise}
+    object.__setattr__(resolved, "model", resolved.model.model_copy(update=changes))
+    placed = {s for s, n in population_counts(resolved, "cells").items() if n}
+    types = read_composition(resolved, paths).types
+    assert {t.name for t in types} == {name for name, _ in placed}
+    assert 5 < len(types) < 50  # of 50 cells
 
 
 def test_parts_share_the_work_and_give_the_same_tables(column, tmp_path):

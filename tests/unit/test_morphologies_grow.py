@@ -13,9 +13,10 @@ from pipeline.config.load import load_model
 from pipeline.errors import ConfigError
 from pipeline.morphologies.extract import REAL, TABLE, cell_distributions
 from pipeline.morphologies.grow import grow_cell, misfit, read_distributions, turned
+from pipeline.morphologies.make import make
 from pipeline.morphologies.repair import read_shape
 from pipeline.morphologies.shape import canonical
-from pipeline.morphologies.stage import grown_tasks, make, run_morphologies
+from pipeline.morphologies.stage import grown_tasks, run_morphologies
 from pipeline.morphologies.swc import swc_text
 from pipeline.sonata.layout import CircuitPaths
 

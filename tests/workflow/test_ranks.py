@@ -13,7 +13,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from workbench import Bench, sonatina, stage
+from workbench import Bench, alive, sonatina, stage, wait_until
 
 from pipeline.sonata.read import read_edges
 from pipeline.sonata.reports import read_report, read_spikes
@@ -55,19 +55,6 @@ def test_spikes_and_all_sections_are_the_same_on_any_number_of_ranks(built):
     nodes, times = read_spikes(folder / "spikes.h5", "cells")
     assert len(set(nodes)) == 3 and len(times) > 10, "every cell must spike for this to mean much"
     assert found[1] == found[2] == found[3]
-
-
-def alive(mark: str) -> list[str]:
-    """Command lines of processes that name a folder."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue
-        if mark in words and int(entry.parent.name) != os.getpid():
-            found.append(words)
-    return found
 
 
 def run_failing(built: Bench, tmp_path: Path, ranks: int) -> subprocess.CompletedProcess:
@@ -136,11 +123,3 @@ def test_a_killed_command_takes_its_ranks_along(built, tmp_path, ranks):
         process.kill()
         process.wait()
     wait_until(lambda: not alive(str(scratch)), 20)
-
-
-def wait_until(condition, seconds: float) -> None:
-    """Waits for a condition; fails when it does not come."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.1)

@@ -1,0 +1,1 @@
+"""Training: weights and inputs fitted by gradient to a matrix of correlations."""
