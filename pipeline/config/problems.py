@@ -93,7 +93,7 @@ def _explain(item: Any, path: KeyPath, model: type[BaseModel], document: Documen
     where = where_is(path, document)
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         expected = item.get("ctx", {}).get("expected_tags", "")
-        tag = str(item.get("ctx", {}).get("discriminator", "kind")).strip("'")
+        tag = str(item.get("ctx", {}).get("discriminator", "kind")).strip("'").removesuffix("()")
         given = found.get(tag) if isinstance(found, dict) else found
         if (*path, tag) in document.origins:
             where = where_is((*path, tag), document)
