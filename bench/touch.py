@@ -8,9 +8,11 @@ Cells lie uniformly in a hexagonal column (side 231 um, height 2,082 um; 31,346 
 circuit has a narrower column of the same density of somata. The axons leave a narrow column, so
 touches per cell grow with its width; time per touch should not. Morphologies are the openly licensed
 ones of the data folder (--data, or ../shared/data beside the checkout), simplified to --simplify um,
-or random trees where there are none. brain-indexer (pip install brain-indexer) is asked as its users
-write it: index of all segments, one box query per axon segment, boxes only, no distances. Each
-size runs in a process of its own; times exclude compiling. The load is printed: other work counts.
+or random trees where there are none. brain-indexer (pip install brain-indexer) is asked three ways for
+the neighbours of every axon segment: `written`, box_query of its MorphIndex as its guide writes it (best
+effort); `boxes`, the core's own function beneath, boxes only, no distances; `exact`, that with exact
+distances in NumPy. Each size runs in a process of its own; times exclude compiling. The load is printed:
+other work counts.
 """
 
 from __future__ import annotations
@@ -30,6 +32,8 @@ import numpy as np
 FULL, SIDE, HEIGHT = 31_346, 231.0, 2082.0
 OPEN = ("full_apache2", "full_ccby4")
 SPINE = 2.5
+PEER = ("written", "boxes", "exact")
+FIELDS = ["gid", "section_id", "segment_id"]
 BYTES, ROOM = 114, 8e9
 """brain-indexer per segment, and what it may take."""
 
@@ -209,6 +213,7 @@ def bare(args) -> dict:
 
 def peer(args) -> dict:
     """brain-indexer: all target segments in one index, one box query per axon segment."""
+    import brain_indexer
     from brain_indexer import core
 
     from pipeline.edges.touch.index import SOMA_FLAG, build_index
@@ -221,16 +226,17 @@ def peer(args) -> dict:
     end = np.stack([index.segments[3, :n], index.segments[4, :n], index.segments[5, :n]], axis=1)
     order = np.lexsort((row, gid))
     tree = core.MorphIndex()
+    public = brain_indexer.MorphIndex(tree)
     start = time.perf_counter()
     add_all(tree, gid[order], shapes, row[order], begin[order], end[order])
     built = time.perf_counter() - start
     result = {"elements": n, "build": built}
-    for kind in ("boxes", "exact"):
-        result[kind] = queries(tree, shapes, cells, args, kind == "exact")
+    for kind in PEER:
+        result[kind] = queries(public if kind == "written" else tree, shapes, cells, args, kind)
     return result
 
 
-def queries(tree, shapes, cells, args, exact: bool) -> dict:
+def queries(tree, shapes, cells, args, kind: str) -> dict:
     """Asks for the neighbours of every axon segment of some cells, for at most 30 s."""
     rng, hits, asked, start = np.random.default_rng(2), 0, 0, time.perf_counter()
     for pre in rng.permutation(args.n)[: args.sample]:
@@ -242,8 +248,12 @@ def queries(tree, shapes, cells, args, exact: bool) -> dict:
         corners = np.minimum(a, b) - wide, np.maximum(a, b) + wide
         boxes = zip(*(c.astype(np.float32) for c in corners), strict=True)
         for k, (lower, upper) in enumerate(boxes):
+            if kind == "written":
+                hits += len(tree.box_query(lower, upper, fields=FIELDS)["gid"])
+                asked += 1
+                continue
             found = tree._find_intersecting_box_np(lower, upper, geometry="bounding_box")
-            if exact and len(found["gid"]):
+            if kind == "exact" and len(found["gid"]):
                 starts, ends = (np.where(np.isnan(e), found["centroid"], e)
                                 for e in found["endpoints"])  # fmt: skip
                 gap = axis_distance(a[k], b[k], starts, ends)
@@ -349,7 +359,7 @@ def ours_line(n: int, r: dict) -> str:
 def peer_line(ours: dict, r: dict) -> str:
     rate = ours["axon_segments"] / ours["detect"]
     text = f"       brain-indexer: built in {r['build']:.1f} s"
-    for kind in ("boxes", "exact"):
+    for kind in PEER:
         part = r[kind]
         speed = part["queries"] / part["seconds"]
         hits = part["hits"] / max(part["queries"], 1)
