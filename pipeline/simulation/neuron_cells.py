@@ -93,17 +93,26 @@ def voltages(hobj: Any, wanted: str | list[int]) -> Iterator[tuple[int, float, A
 
     Args:
         hobj: The cell.
-        wanted: soma, all, or section ids; ids the cell does not have are passed over.
+        wanted: soma, all, or section ids, as the morphology's file has them; ids the cell does not
+            have are passed over.
     """
     if is_point(hobj):
         if wanted in ("soma", "all") or 0 in wanted:
             yield 0, 0.5, hobj._ref_vm
         return
-    sections = [(0, hobj.soma[0])] if wanted == "soma" else list(enumerate(hobj.all))
+    sections = [(0, hobj.soma[0])] if wanted == "soma" else _numbered(hobj)
     for index, section in sections:
         if isinstance(wanted, str) or index in wanted:
             for segment in section:
                 yield index, segment.x, segment._ref_v
+
+
+def _numbered(hobj: Any) -> list[tuple[int, Any]]:
+    """Sections of a cell with their ids in its morphology's file; a reduced cell has its soma only."""
+    shape = getattr(hobj, "shape", None)
+    reduced = shape is None or len(hobj.all) != len(shape.sections)
+    ids = range(len(hobj.all)) if reduced else shape.file_ids
+    return list(zip(ids, hobj.all, strict=True))
 
 
 def segment_count(hobj: Any) -> int:
@@ -115,7 +124,7 @@ def unstable(hobj: Any) -> list[str]:
     """Names the sections whose voltage is not finite."""
     if is_point(hobj):
         return [] if np.isfinite(hobj.vm) else ["vm"]
-    return [f"section {k}" for k, sec in enumerate(hobj.all) if not np.isfinite(sec(0.5).v)]
+    return [f"section {k}" for k, sec in _numbered(hobj) if not np.isfinite(sec(0.5).v)]
 
 
 def locate(cell: Any, section: int, position: float) -> tuple[Any, float]:
