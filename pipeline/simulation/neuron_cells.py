@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.cells.biophysical import NeuronCell, build_cell
-from pipeline.cells.description import cell_from_json
+from pipeline.cells.description import CellDescription, cell_from_json
 from pipeline.cells.glif import from_nest
 from pipeline.cells.glif_neuron import GlifCell
 from pipeline.cells.glif_synapses import ports_from_nest
@@ -46,6 +46,12 @@ class CellShelf:
             morphology: Name of its file, with or without the suffix.
             parameters: Content of its ``dynamics_params`` file.
         """
+        name = morphology.removesuffix(self._suffix)
+        noise = NoiseKey(self._seed, population, node)
+        return build_cell(self.describe(morphology, parameters), f"{name}_{node}", noise)
+
+    def describe(self, morphology: str, parameters: dict[str, Any]) -> CellDescription:
+        """Returns the description of a cell; arguments as for ``build``."""
         name = morphology.removesuffix(self._suffix)  # BMTK adds it to names of the types table
         axon = parameters.get("axon", "keep")
         if (name, axon) not in self._shapes:
@@ -54,8 +60,7 @@ class CellShelf:
         key = (name, str(parameters))
         if key not in self._described:
             self._described[key] = cell_from_json(parameters, self._shapes[name, axon])
-        noise = NoiseKey(self._seed, population, node)
-        return build_cell(self._described[key], f"{name}_{node}", noise)
+        return self._described[key]
 
 
 def _morphology_suffix(paths: CircuitPaths) -> str:

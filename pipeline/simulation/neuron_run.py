@@ -73,8 +73,25 @@ class Clamp:
     current: Any
 
 
-def play_inputs(h: Any, plan: Plan, cells: dict[int, Any]) -> list[Clamp]:
+def somatic_electrode(h: Any, cell: Any) -> tuple[Any, Any]:
+    """Returns what injects current into a cell, and the reference of the variable to play."""
+    if is_point(cell.hobj):
+        return None, cell.hobj._ref_i_e
+    electrode = h.IClamp(cell.hobj.soma[0](0.5))
+    electrode.delay, electrode.dur = 0.0, 1e12
+    return electrode, electrode._ref_amp
+
+
+def play_inputs(
+    h: Any, plan: Plan, cells: dict[int, Any], electrode_of: Any = somatic_electrode
+) -> list[Clamp]:
     """Plays the currents of the plan into cells of this rank.
+
+    Args:
+        h: NEURON's interpreter.
+        plan: The run.
+        cells: Cells of this rank.
+        electrode_of: Makes the electrode of a cell, as ``somatic_electrode`` does.
 
     Raises:
         CircuitError: If a point cell would get two.
@@ -90,7 +107,7 @@ def play_inputs(h: Any, plan: Plan, cells: dict[int, Any]) -> list[Clamp]:
         for column, node in enumerate(report.node_ids):
             if int(node) not in local:
                 continue
-            electrode, current = _electrode(h, local[int(node)].hobj)
+            electrode, current = electrode_of(h, local[int(node)])
             if electrode is None and int(node) in taken:
                 message = f"input {key!r}: point cell {node} has another current already"
                 raise CircuitError(Problem(str(plan.folder), message, "join them in one input"))
@@ -112,15 +129,6 @@ def _play(h: Any, current: Any, values: np.ndarray, dt: float, corners: bool) ->
     vectors = h.Vector(values), h.Vector(times)
     vectors[0].play(current, vectors[1], corners)
     return vectors
-
-
-def _electrode(h: Any, hobj: Any) -> tuple[Any, Any]:
-    """What injects current into a cell, and the variable to play."""
-    if is_point(hobj):
-        return None, hobj._ref_i_e
-    electrode = h.IClamp(hobj.soma[0](0.5))
-    electrode.delay, electrode.dur = 0.0, 1e12
-    return electrode, electrode._ref_amp
 
 
 def watch_spikes(h: Any, pc: Any, cells: dict[int, Any]) -> tuple[Any, Any]:
