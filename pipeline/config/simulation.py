@@ -183,6 +183,11 @@ class Simulation(Strict):
         description="bionet: NEURON; neurodamus: NEURON, for cells with morphologies and synapses "
         "with release; netpyne: NEURON, cells with morphologies, for NetPyNE's analyses; pointnet: NEST, for circuits of point cells.",
     )
+    level: Literal["L1", "L2", "L3"] = Field(
+        "L3",
+        description="L3: the circuit as built. L2, L1: from the same files, cells as LIF points; pairs "
+        "weighted by their number of synapses (L2) or alike (L1); see docs/ladder.md.",
+    )
     coreneuron: bool = Field(
         False, description="CoreNEURON advances the time, for bionet and neurodamus."
     )

@@ -75,7 +75,9 @@ def make_rules(plan: Plan, population: str) -> Rules:
         if key not in labels:
             labels[key] = f"{file.removesuffix('.json')}_{shape}"
             _add_rule(rules, labels[key], shelf, (population, int(node), shape, known[file]))
-        kind = str(nodes.loc[node].get("pop_name", f"{population}_{nodes.loc[node, 'node_type_id']}"))
+        kind = str(
+            nodes.loc[node].get("pop_name", f"{population}_{nodes.loc[node, 'node_type_id']}")
+        )
         entry = rules.populations.setdefault(kind, {"cellType": labels[key], "cellsList": []})
         place = {axis: float(nodes.loc[node].get(axis, 0.0)) for axis in "xyz"}
         entry["cellsList"].append({"cellType": labels[key], TAG: int(node)} | place)
