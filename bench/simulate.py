@@ -8,9 +8,9 @@ Every row runs in a process of its own, on one thread, and seconds are processor
 on the machine counts little; ratios are to the first row. Compile time is outside.
 
 plain: BMTK's BioNet loads edges, reports and steps; cells come from our builder. ours, core, core_fast:
-what ``sonatina simulate`` does on NEURON and CoreNEURON, mechanisms exact and fast. hand, hand_fast: the same built
-network in one ``psolve`` of CoreNEURON, nothing recorded but spikes and somata. neurodamus,
-release_ours: the same cells with synapses with release, which neurodamus needs.
+what ``sonatina simulate`` does on NEURON and CoreNEURON, mechanisms exact and fast. hand, hand_fast: the
+same built network in one ``psolve`` of CoreNEURON, nothing written. neurodamus, release_ours: the same
+cells with synapses with release, which neurodamus needs.
 """
 
 from __future__ import annotations
@@ -60,7 +60,10 @@ edges:
     kind: rules
     source: s
     target: c
-    rules: [{name: all, connect: [{law: table, file: pairs.csv}], synapse: {columns: {model_template: exp2syn}}}]
+    rules:
+      - name: all
+        connect: [{law: table, file: pairs.csv}]
+        synapse: {columns: {model_template: exp2syn}}
 simulation:
   run: &run
     dt: 0.025 ms
@@ -356,7 +359,7 @@ def measure(row: str, made: dict, options: argparse.Namespace, folder: Path) -> 
 
 def warm() -> None:
     """Imports what all rows import, so that none of them counts it as loading."""
-    import bmtk.simulator.bionet
+    import bmtk.simulator.bionet  # noqa: F401
     from bmtk.simulator.core.io_tools import IOUtils
     from neuron import h
 
@@ -407,6 +410,8 @@ if __name__ == "__main__":
             if label in LOADS:
                 each = [found["grown_mib"] * 2**20, found["build_s"] * 1e6]
                 each = [value / max(1, found["synapses"]) for value in each]
-                cells.append(f"{found['synapses']:.0f} synapses, each {each[0]:.0f} B, {each[1]:.1f} us")
+                cells.append(
+                    f"{found['synapses']:.0f} synapses, each {each[0]:.0f} B, {each[1]:.1f} us"
+                )
             cells += [f"{found['spikes']:.0f} spikes"] if "spikes" in found else []
             print("  ".join(cells) + f"  (load {os.getloadavg()[0]:.1f})", flush=True)

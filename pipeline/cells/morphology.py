@@ -117,7 +117,9 @@ class Morphology:
         ids = {new: old for old, new in enumerate(self.whole) if new >= 0}
         added = iter(range(len(self.whole), len(self.whole) + len(self.sections)))
         count = range(len(self.sections))
-        return tuple(ids[k] if k in ids else next(added) for k in count) if self.whole else (*count,)
+        return (
+            tuple(ids[k] if k in ids else next(added) for k in count) if self.whole else (*count,)
+        )
 
     @property
     def soma_position(self) -> np.ndarray:

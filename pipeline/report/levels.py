@@ -21,7 +21,9 @@ def level_figures(tables: Tables) -> list[Figure]:
         said.append(text)
     caption = (
         "L3: the circuit as built. L2: every cell the LIF point of its own measurements, pairs weighted by "
-        "their number of synapses. L1: one point for all, one weight per sign. " + "; ".join(said) + "."
+        "their number of synapses. L1: one point for all, one weight per sign. "
+        + "; ".join(said)
+        + "."
     )
     uri = draw_levels(table, tables["levels_raster"], tables.resolved.model.report.dpi)
     links = tuple(tables.link(name) for name in ("levels", "levels_raster"))

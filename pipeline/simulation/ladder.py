@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from dataclasses import dataclass
 from typing import Any
 
 import h5py
@@ -82,7 +81,7 @@ def reduce_circuit(plan: Plan, whole: CircuitPaths) -> None:
     points: dict[str, dict[int, Glif]] = {}
     for name in (n for n in virtual if not virtual[n]):
         points[name] = _points(plan, whole, name)
-    for name, is_virtual in virtual.items():
+    for name in virtual:
         for file in (whole.nodes(name), whole.node_types(name)):
             target = paths.network / file.name
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""A model of 24 spiking cells of two shapes, excited by a source and each other, inhibited by a third of them."""
+"""A model of 24 spiking cells of two shapes: a source and two thirds excite, a third inhibits."""
 
 from __future__ import annotations
 
