@@ -58,6 +58,7 @@ def write_model(circuit: str, folder: Path) -> tuple[Path, str, str]:
         path = folder / "tiny.yaml"
         sets = {f"simulation.noise.record.soma.{key}": value
                 for key, value in (("precision", "double"), ("sections", "soma"))}  # fmt: skip
+        sets["simulation.noise.coreneuron"] = True  # so that it is compiled for both
         variant = {"extends": str(ROOT / "models/worm/variants/tiny.yaml"), "name": "matrix"}
         path.write_text(yaml.safe_dump(variant | {"set": sets}))
         return path, "noise", "soma"
@@ -96,7 +97,9 @@ def one(paths: CircuitPaths, path: Path, run: str, name: str, ranks: int, permut
     """Runs one cell of the table."""
     resolved = load_model(str(path))
     if name not in resolved.model.simulation:  # the worm's variant has one run; others are copies
-        settings = resolved.model.simulation[run].model_copy(update=ENGINES[name])
+        settings = resolved.model.simulation[run].model_copy(
+            update={"coreneuron": False} | ENGINES[name]
+        )
         resolved.model.simulation[name] = settings
     write_plan(resolved, name, paths)
     library = compiled_library(paths, needed=True)
@@ -135,12 +138,12 @@ def state(paths: CircuitPaths, name: str, report: str) -> tuple:
     )
 
 
-def table(circuit: str, ranks: list[int], folder: Path) -> None:
+def table(circuit: str, ranks: list[int], names: list[str], folder: Path) -> None:
     """Prints the rows of a circuit."""
     paths, path, run, report = build(circuit, folder)
     one(paths, path, run, "bionet", 1, 0)
     kept = state(paths, "bionet", report)
-    for name in ENGINES:
+    for name in names:
         for number in ranks:
             for permute in (0, 1) if "core" in name else (0,):
                 try:
@@ -151,7 +154,7 @@ def table(circuit: str, ranks: list[int], folder: Path) -> None:
                     )
                     break
                 count, times, volts = difference(paths, name, report, kept)
-                shown = f"cells by {'node' if not permute else 'type'}" if "core" in name else ""
+                shown = str(permute) if "core" in name else ""
                 cells = (SAID[circuit], name, number, shown, count, f"{times:.2g}", f"{volts:.2g}")
                 print("| " + " | ".join(map(str, cells)) + " |", flush=True)
 
@@ -162,10 +165,11 @@ if __name__ == "__main__":
         raise SystemExit
     parser = argparse.ArgumentParser()
     parser.add_argument("circuits", nargs="*", default=list(SAID))
+    parser.add_argument("--only", nargs="*", choices=list(ENGINES), default=list(ENGINES))
     parser.add_argument("--ranks", type=int, nargs="*", default=[1, 2, 3])
     chosen = parser.parse_args()
     print("| circuit | engine | ranks | permutation | spikes | time, ms | voltage, mV |")
     print("|---|---|---|---|---|---|---|")
     for which in chosen.circuits:
         with tempfile.TemporaryDirectory() as place:
-            table(which, chosen.ranks, Path(place))
+            table(which, chosen.ranks, chosen.only, Path(place))

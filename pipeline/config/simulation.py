@@ -181,7 +181,8 @@ class Simulation(Strict):
     engine: Literal["bionet", "neurodamus", "netpyne", "pointnet"] = Field(
         "bionet",
         description="bionet: NEURON; neurodamus: NEURON, for cells with morphologies and synapses "
-        "with release; netpyne: NEURON, cells with morphologies, for NetPyNE's analyses; pointnet: NEST, for circuits of point cells.",
+        "with release; netpyne: NEURON, cells with morphologies, for NetPyNE's analyses; pointnet: NEST, "
+        "for circuits of point cells.",
     )
     level: Literal["L1", "L2", "L3"] = Field(
         "L3",
