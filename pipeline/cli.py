@@ -96,6 +96,7 @@ def build_parser() -> argparse.ArgumentParser:
     stage("cells", commands.cells)
     morphologies = stage("morphologies", commands.morphologies, "morphologies column tiny")
     morphologies.add_argument("--workers", type=_positive, default=2, help="processes")
+    morphologies.add_argument("--cache", type=Path, help="folder of grown exemplars")
     stage("nodes", commands.nodes)
     edges = stage("edges", commands.edges)
     edges.add_argument("--name", help="one key under edges; default all")

@@ -168,7 +168,8 @@ def morphologies(options: argparse.Namespace) -> None:
     if resolved.model.morphologies is None:
         message = "the model has no key morphologies"
         raise ConfigError(Problem(resolved.model.name, message, "add it, or leave this stage out"))
-    count = run_morphologies(resolved, paths, options.workers, shape_types(resolved))
+    cache = cache_folder(options.cache, "morphologies")
+    count = run_morphologies(resolved, paths, options.workers, shape_types(resolved), cache)
     print(f"{paths.morphology_table}  {count} morphologies")
 
 

@@ -47,6 +47,7 @@ class Outcome:
         traces: By protocol and place; only where asked for.
         reason: Why not everything was run; "" otherwise.
         currents: Holding (0 unless it was found) and threshold current, nA.
+        signs: -1 where a value is below its mean, else 1; in the order of the scores.
     """
 
     scores: dict[str, float] = field(default_factory=dict)
@@ -54,6 +55,7 @@ class Outcome:
     traces: dict[str, dict[str, Trace]] = field(default_factory=dict)
     reason: str = ""
     currents: tuple[float, float] = (0.0, float("nan"))
+    signs: list[int] = field(default_factory=list)
 
 
 def evaluate(task: Task, vector: Sequence[float], *, held_out: bool = False, keep: bool = False):
@@ -87,6 +89,7 @@ def evaluate_emodel(
         value = outcome.values.get(target.label)
         score = worst if value is None else min(abs(value - target.mean) / target.sd, worst)
         outcome.scores[target.label] = score if np.isfinite(score) else worst
+        outcome.signs.append(-1 if value is not None and value < target.mean else 1)
     return outcome
 
 

@@ -24,10 +24,12 @@ class Tried:
     Attributes:
         scores: In the order of the objectives.
         reason: Why not everything was run; "" otherwise.
+        signs: 1 or -1 per score: above or below the mean; empty where nobody knows.
     """
 
     scores: list[float]
     reason: str
+    signs: Sequence[int] = ()
 
 
 class Pool:
@@ -114,4 +116,4 @@ def try_vector(task_file: str, vector: list[float]) -> Tried:
     """Evaluates one individual in a worker."""
     task = load_task(task_file)
     outcome: Outcome = evaluate(task, vector)
-    return Tried(list(outcome.scores.values()), outcome.reason)
+    return Tried(list(outcome.scores.values()), outcome.reason, outcome.signs)

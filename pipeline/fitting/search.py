@@ -76,7 +76,8 @@ class ScoreLog:
             self._append({"key": key})
         for line in lines[1:]:
             entry = json.loads(line)
-            self._keep(tuple(entry["x"]), Tried(entry["scores"], entry["reason"]))
+            found = Tried(entry["scores"], entry["reason"], entry.get("signs", ()))
+            self._keep(tuple(entry["x"]), found)
 
     def _keep(self, vector: tuple[float, ...], tried: Tried) -> None:
         if vector not in self.known:
@@ -86,7 +87,8 @@ class ScoreLog:
     def add(self, vector: tuple[float, ...], tried: Tried) -> None:
         """Notes one evaluation, on disk before anything goes on."""
         self._keep(vector, tried)
-        self._append({"x": vector, "scores": tried.scores, "reason": tried.reason})
+        entry = {"x": vector, "scores": tried.scores, "reason": tried.reason}
+        self._append(entry | ({"signs": list(tried.signs)} if tried.signs else {}))
 
     def _append(self, entry: dict) -> None:
         with open(self.path, "a", encoding="utf-8") as handle:
@@ -134,6 +136,19 @@ def search(
             bar.set_postfix_str(f"best {best:.4g}")
             return [scores.known[vector].scores for vector in vectors]
 
+        def signed(individuals: Sequence) -> list[list[float]]:
+            score(individuals)
+            known = [scores.known[tuple(map(float, individual))] for individual in individuals]
+            return [
+                [
+                    a * b
+                    for a, b in zip(
+                        tried.scores, tried.signs or [1] * len(tried.scores), strict=True
+                    )
+                ]
+                for tried in known
+            ]
+
         def ask(function: Callable, individuals: Sequence) -> list:
             if getattr(getattr(function, "func", function), "__name__", "") != EVALUATE:
                 return list(map(function, individuals))  # CMA maps its own bookkeeping, too
@@ -143,7 +158,7 @@ def search(
         population = _optimise(config, seed, space, objectives, ask, first)
         if config.polish:  # of what was asked for by now: the log of a killed run knows more
             best = min(asked, key=lambda vector: sum(scores.known[vector].scores))
-            polish(config.polish, space, best, score)
+            polish(config.polish, space, best, signed)
     best = min(scores.order, key=lambda vector: sum(scores.known[vector].scores))
     return Found(
         list(best), scores.known[best].scores, np.array(population, float), len(scores.known)
@@ -178,19 +193,19 @@ def first_generation(
 
 def polish(
     steps: int, space: Sequence[Parameter], start: Sequence[float],
-    score: Callable[[Sequence[Sequence[float]]], list[list[float]]],
+    signed: Callable[[Sequence[Sequence[float]]], list[list[float]]],
 ) -> None:  # fmt: skip
     """Moves an individual down the sum of its squared scores (SciPy's trust region).
 
-    A score is |value - mean| / sd; the sign that it lacks cancels in a step of least squares. All
-    trials go through ``score``, so they stand in the log.
+    With their signs, (value - mean) / sd: the slope of |value - mean| would be wrong wherever a step
+    passes the mean. All trials go through ``signed``, so they stand in the log.
 
     Args:
         steps: At most so many trials of a step; every third needs an evaluation per parameter more,
             for the slopes.
         space: Free parameters.
         start: Where it begins.
-        score: Scores of individuals.
+        signed: Scores of individuals with their signs.
     """
     from scipy.optimize import least_squares
 
@@ -198,7 +213,7 @@ def polish(
 
     def residuals(points: np.ndarray) -> np.ndarray:
         vectors = low + np.clip(points, 0.0, 1.0) * (high - low)
-        return np.minimum(np.array(score(vectors.tolist())), POLISH_CLIP)
+        return np.clip(np.array(signed(vectors.tolist())), -POLISH_CLIP, POLISH_CLIP)
 
     last: list = [POLISH_KEEP, None, None, None]  # age of the slopes, slopes, point, residuals
 

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, replace
+from functools import partial
 from pathlib import Path
 
 from pipeline.config.load import Resolved
@@ -15,7 +16,8 @@ from pipeline.morphologies import measure
 from pipeline.morphologies.catalogue import Entry, read_catalogue, usable
 from pipeline.morphologies.exemplars import Exemplar, Origin, read_exemplars, soma_depth
 from pipeline.morphologies.grow import read_distributions, require_neurots
-from pipeline.morphologies.make import CATALOGUE, Donor, Task, make
+from pipeline.morphologies.kept import make_kept
+from pipeline.morphologies.make import CATALOGUE, Donor, Task
 from pipeline.morphologies.repair import Finding, read_shape
 from pipeline.morphologies.shape import Shape
 from pipeline.runtime import make_folder, write_text
@@ -26,8 +28,9 @@ FINDINGS = ("name", "check", "place", "found", "action")
 
 
 def run_morphologies(
-    resolved: Resolved, paths: CircuitPaths, workers: int = 1, placed: Sequence[str] = ()
-) -> int:
+    resolved: Resolved, paths: CircuitPaths, workers: int = 1, placed: Sequence[str] = (),
+    cache: Path | None = None,
+) -> int:  # fmt: skip
     """Writes ``components/morphologies``, ``components/morphologies.csv`` and the tables beside.
 
     Args:
@@ -35,6 +38,7 @@ def run_morphologies(
         paths: The circuit.
         workers: Processes; results do not depend on it.
         placed: M-types of which the circuit has cells, for ``m_types: placed``.
+        cache: Folder of grown exemplars; None keeps none.
 
     Returns:
         Number of exemplars.
@@ -46,7 +50,7 @@ def run_morphologies(
     """
     tasks, findings = plan_tasks(resolved, workers, placed)
     folder = make_folder(paths.morphologies)
-    made = map_in_order(make, tasks, workers, "morphologies")
+    made = map_in_order(partial(make_kept, folder=cache), tasks, workers, "morphologies")
     for cell in made:
         write_text(folder / f"{cell.name}.swc", cell.text)
     wanted = {f"{cell.name}.swc" for cell in made}

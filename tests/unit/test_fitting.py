@@ -44,7 +44,8 @@ def bowl(vector):
     return Tried([float(gap.sum()), float((gap**2).sum())], "")
 
 
-def run(path, algorithm="ibea", seed=3, generations=6, evaluate=None, starts=(), **search_keys):
+def run(path, algorithm="ibea", seed=3, generations=6, evaluate=None, starts=(), objectives=2,
+        **search_keys):  # fmt: skip
     calls = []
 
     def ask(vectors):
@@ -53,7 +54,7 @@ def run(path, algorithm="ibea", seed=3, generations=6, evaluate=None, starts=(),
             yield (evaluate or bowl)(vector)
 
     config = Search(algorithm=algorithm, offspring=8, generations=generations, **search_keys)
-    return search(config, seed, SPACE, 2, ScoreLog(path, "k"), ask, "toy", starts), calls
+    return search(config, seed, SPACE, objectives, ScoreLog(path, "k"), ask, "toy", starts), calls
 
 
 # Tables
@@ -212,6 +213,33 @@ def test_polish_reaches_the_bottom_and_is_resumed_from_the_log(tmp_path):
     (tmp_path / "b.jsonl").write_text("".join(lines[:30]))
     again, more = run(tmp_path / "b.jsonl", generations=2, polish=30)
     assert again.best == whole.best and len(more) == len(calls) - 29
+
+
+def test_signs_lead_a_polish_through_the_means(tmp_path):
+    """Features that a step of the slopes carries past their means; scores alone point astray."""
+
+    def features(vector):
+        gap = np.array(vector) - [1, -2, 3, 0.5]
+        away = np.array(
+            [gap @ [3, 1, 0, 0], gap @ [-1, 4, 1, 0], gap @ [0, 1, 5, 1], gap @ [1, 0, 1, 2]]
+        )
+        away = away * 4 + 0.1 * away**2
+        return np.abs(away).tolist(), np.where(away < 0, -1, 1).tolist()
+
+    def search_with(name, signs):
+        def try_one(vector):
+            scores, own = features(vector)
+            return Tried(scores, "", own if signs else ())
+
+        start = [[1.05, -2.04, 3.03, 0.46]]
+        calls = dict(
+            generations=1, starts=start, spread=0.01, polish=8, evaluate=try_one, objectives=4
+        )
+        return run(tmp_path / name, **calls)[0]
+
+    told = search_with("signs.jsonl", True)
+    assert max(told.scores) < 1e-3 < 0.05 < max(search_with("none.jsonl", False).scores)
+    assert json.loads((tmp_path / "signs.jsonl").read_text().splitlines()[1])["signs"]
 
 
 def test_a_log_of_other_settings_is_kept_aside(tmp_path):

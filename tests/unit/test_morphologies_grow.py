@@ -11,6 +11,7 @@ import pytest
 from pipeline.cells.morphology import APIC, AXON, DEND
 from pipeline.config.load import load_model
 from pipeline.errors import ConfigError
+from pipeline.morphologies import kept as kept_module
 from pipeline.morphologies.extract import REAL, TABLE, cell_distributions
 from pipeline.morphologies.grow import grow_cell, misfit, read_distributions, turned
 from pipeline.morphologies.make import make
@@ -74,13 +75,36 @@ def test_turning_never_makes_an_axon_fit_worse(cell):
     assert cost <= misfit(tree, grown) + 0.1 * max(1.0, misfit(tree, grown))
 
 
-def test_one_exemplar_alone_is_the_same_as_among_all(tasks, tmp_path):
+class Counted:
+    """A function that counts its calls."""
+
+    def __init__(self, function):
+        self.function, self.calls = function, 0
+
+    def __call__(self, *args):
+        self.calls += 1
+        return self.function(*args)
+
+
+def test_one_exemplar_alone_is_the_same_as_among_all(tasks, tmp_path, monkeypatch):
     few = [task for task in tasks if task.index == 0]
     assert [task.name for task in few] == ["L1_SLAC_1", "L4_SS_1", "L5_MC_1"]
     alone = {task.name: make(task).text for task in few}
     paths = CircuitPaths(tmp_path / "c")
     resolved = load_model(str(MODEL), "tiny")
-    assert run_morphologies(resolved, paths, workers=2, placed=["L4_SS", "L1_SLAC"]) == 10
+    kept, few_types = tmp_path / "kept", ["L4_SS", "L1_SLAC"]
+    assert run_morphologies(resolved, paths, 2, few_types, kept) == 10
+    # What was kept gives the same bytes, all tables included; a damaged file is made anew.
+    files = sorted(kept.rglob("*.json"))
+    assert len(files) == 10
+    files[0].write_text(files[0].read_text()[:50])
+    again = CircuitPaths(tmp_path / "again")
+    with monkeypatch.context() as patch:
+        patch.setattr(kept_module, "make", count := Counted(make))
+        run_morphologies(resolved, again, 1, few_types, kept)
+    assert count.calls == 1
+    for path in (p for p in paths.root.rglob("*") if p.is_file()):
+        assert (again.root / path.relative_to(paths.root)).read_bytes() == path.read_bytes()
     for name in ("L1_SLAC_1", "L4_SS_1"):
         assert (paths.morphologies / f"{name}.swc").read_text() == alone[name]
         shape, findings = read_shape(paths.morphologies / f"{name}.swc")
