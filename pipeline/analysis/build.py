@@ -13,6 +13,7 @@ from pipeline.analysis import activity, structure
 from pipeline.analysis.behaviour import analyse_behaviours
 from pipeline.analysis.circuit import read_cells, read_edge_sets
 from pipeline.analysis.clamp import clamp_metrics
+from pipeline.analysis.levels import analyse_levels
 from pipeline.analysis.morphologies import (
     beside_real,
     comparison_metrics,
@@ -78,7 +79,9 @@ def run_analysis(resolved: Resolved, paths: CircuitPaths) -> pd.DataFrame:
     metrics += found
     activities, found = analyse_network(resolved, paths)
     metrics += found
-    for key, frame in activities.items():
+    levels, found = analyse_levels(resolved, paths)
+    metrics += found
+    for key, frame in (activities | levels).items():
         _write(paths.analysis(key), frame)
     responses = analyse_responses(resolved, paths)
     metrics += responses.metrics

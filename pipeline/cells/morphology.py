@@ -111,6 +111,16 @@ class Morphology:
             return found
         return next((k for k, s in enumerate(self.sections) if s.kind == AXON), 0)
 
+    @cached_property
+    def file_ids(self) -> tuple[int, ...]:
+        """The id in the file of every section here; those of an axon's stub follow the file's last."""
+        ids = {new: old for old, new in enumerate(self.whole) if new >= 0}
+        added = iter(range(len(self.whole), len(self.whole) + len(self.sections)))
+        count = range(len(self.sections))
+        return (
+            tuple(ids[k] if k in ids else next(added) for k in count) if self.whole else (*count,)
+        )
+
     @property
     def soma_position(self) -> np.ndarray:
         """First point of the soma: float64 [3], um."""

@@ -178,10 +178,16 @@ class Sweep(Strict):
 class Simulation(Strict):
     """One run of the circuit."""
 
-    engine: Literal["bionet", "neurodamus", "pointnet"] = Field(
+    engine: Literal["bionet", "neurodamus", "netpyne", "pointnet"] = Field(
         "bionet",
         description="bionet: NEURON; neurodamus: NEURON, for cells with morphologies and synapses "
-        "with release; pointnet: NEST, for circuits of point cells.",
+        "with release; netpyne: NEURON, cells with morphologies, for NetPyNE's analyses; pointnet: NEST, "
+        "for circuits of point cells.",
+    )
+    level: Literal["L1", "L2", "L3"] = Field(
+        "L3",
+        description="L3: the circuit as built. L2, L1: from the same files, cells as LIF points; pairs "
+        "weighted by their number of synapses (L2) or alike (L1); see docs/ladder.md.",
     )
     coreneuron: bool = Field(
         False, description="CoreNEURON advances the time, for bionet and neurodamus."
@@ -221,6 +227,7 @@ class Simulation(Strict):
 
     @model_validator(mode="after")
     def _neuron_only(self) -> Simulation:
-        if self.coreneuron and self.engine == "pointnet":
-            raise ValueError("pointnet is NEST; coreneuron needs engine bionet or neurodamus")
+        if self.coreneuron and self.engine not in ("bionet", "neurodamus"):
+            what = "pointnet is NEST" if self.engine == "pointnet" else "netpyne runs on NEURON"
+            raise ValueError(f"{what}; coreneuron needs engine bionet or neurodamus")
         return self

@@ -8,7 +8,7 @@ from types import ModuleType
 
 from pipeline.errors import PipelineError
 from pipeline.mpi import find_mpi
-from pipeline.simulation import bionet, neurodamus, pointnet
+from pipeline.simulation import bionet, netpyne, neurodamus, pointnet
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,10 @@ def engines() -> dict[str, Engine]:
         Engine(
             "neurodamus", neurodamus, ("neuron", "neurodamus"),
             "cells with morphologies, synapses with release", True,
+        ),
+        Engine(
+            "netpyne", netpyne, ("neuron", "netpyne"),
+            "cells with morphologies, built by NetPyNE for its analyses", True,
         ),
         Engine("pointnet", pointnet, ("nest-simulator", "bmtk"), "circuits of GLIF cells", False),
     ]  # fmt: skip

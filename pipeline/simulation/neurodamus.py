@@ -223,16 +223,17 @@ def _build(plan: Plan) -> tuple[Any, Any, Any]:
     os.environ.setdefault("NEURON_INIT_MPI", "0")  # neurodamus asks for MPI unless told
     if plan.library:
         load_library(plan.library)
-    from neurodamus import Neurodamus
+    from neurodamus import Neurodamus, target_manager
     from neurodamus.core import NeuronWrapper
     from neurodamus.core.configuration import GlobalConfig, LogLevel
     from neurodamus.node import METypeEngine
 
-    from pipeline.simulation.neurodamus_cells import manager_class
+    from pipeline.simulation.neurodamus_cells import manager_class, section_table_class
 
     GlobalConfig.verbosity = LogLevel.ERROR_ONLY
     NeuronWrapper.init(log_filename=str(_folder(plan) / "neurodamus.log"), log_use_color=False)
     METypeEngine.CellManagerCls = manager_class(plan)
+    target_manager.SerializedSections = section_table_class()
     simulation = Neurodamus(
         str(_folder(plan) / "simulation_config.json"), logging_level=0, disable_reports=True,
         lb_mode="RoundRobin", cleanup_atexit=False,

@@ -17,14 +17,37 @@ def dress(cell: NeuronCell) -> NeuronCell:
 
     ``synlist`` and ``synHelperList`` keep the cell's synapses alive.
     """
-    for index, section in enumerate(cell.all):
-        section(0.0001).v = index  # where neurodamus looks up the section ids of edges
     names = {"somatic": cell.soma, "axonal": cell.axon, "basal": cell.dend, "apical": cell.apic}
     counts = {"nSecAll": len(cell.all), "nSecAxonalOrig": len(cell.axon)}
     for name, value in (names | counts | {"synlist": [], "synHelperList": []}).items():
         setattr(cell, name, value)
     cell.clear = lambda: None
     return cell
+
+
+def sections_of_edges(cell: NeuronCell) -> list[Any]:
+    """Sections of a cell by the ids that edges have, which are those of its morphology's file."""
+    shape = cell.shape
+    count = len(shape.whole) or len(shape.sections)
+    return [cell.all[shape.section_of(section)] for section in range(count)]
+
+
+def section_table_class() -> type:
+    """Returns what replaces neurodamus' table of a cell's sections.
+
+    neurodamus reads one id from every section; where an axon was replaced, several ids share its stub.
+    """
+    from neurodamus.core import NeuronWrapper
+
+    class SectionTable:
+        """Section references by section id; the attributes are neurodamus'."""
+
+        def __init__(self, cell: Any) -> None:
+            sections = sections_of_edges(cell)
+            self.isec2sec = [NeuronWrapper.SectionRef(sec=section) for section in sections]
+            self.num_sections = len(sections)
+
+    return SectionTable
 
 
 def manager_class(plan: Plan) -> type:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.cells.biophysical import NeuronCell, build_cell
-from pipeline.cells.description import cell_from_json
+from pipeline.cells.description import CellDescription, cell_from_json
 from pipeline.cells.glif import from_nest
 from pipeline.cells.glif_neuron import GlifCell
 from pipeline.cells.glif_synapses import ports_from_nest
@@ -46,6 +46,12 @@ class CellShelf:
             morphology: Name of its file, with or without the suffix.
             parameters: Content of its ``dynamics_params`` file.
         """
+        name = morphology.removesuffix(self._suffix)
+        noise = NoiseKey(self._seed, population, node)
+        return build_cell(self.describe(morphology, parameters), f"{name}_{node}", noise)
+
+    def describe(self, morphology: str, parameters: dict[str, Any]) -> CellDescription:
+        """Returns the description of a cell; arguments as for ``build``."""
         name = morphology.removesuffix(self._suffix)  # BMTK adds it to names of the types table
         axon = parameters.get("axon", "keep")
         if (name, axon) not in self._shapes:
@@ -54,8 +60,7 @@ class CellShelf:
         key = (name, str(parameters))
         if key not in self._described:
             self._described[key] = cell_from_json(parameters, self._shapes[name, axon])
-        noise = NoiseKey(self._seed, population, node)
-        return build_cell(self._described[key], f"{name}_{node}", noise)
+        return self._described[key]
 
 
 def _morphology_suffix(paths: CircuitPaths) -> str:
@@ -93,17 +98,26 @@ def voltages(hobj: Any, wanted: str | list[int]) -> Iterator[tuple[int, float, A
 
     Args:
         hobj: The cell.
-        wanted: soma, all, or section ids; ids the cell does not have are passed over.
+        wanted: soma, all, or section ids, as the morphology's file has them; ids the cell does not
+            have are passed over.
     """
     if is_point(hobj):
         if wanted in ("soma", "all") or 0 in wanted:
             yield 0, 0.5, hobj._ref_vm
         return
-    sections = [(0, hobj.soma[0])] if wanted == "soma" else list(enumerate(hobj.all))
+    sections = [(0, hobj.soma[0])] if wanted == "soma" else _numbered(hobj)
     for index, section in sections:
         if isinstance(wanted, str) or index in wanted:
             for segment in section:
                 yield index, segment.x, segment._ref_v
+
+
+def _numbered(hobj: Any) -> list[tuple[int, Any]]:
+    """Sections of a cell with their ids in its morphology's file; a reduced cell has its soma only."""
+    shape = getattr(hobj, "shape", None)
+    reduced = shape is None or len(hobj.all) != len(shape.sections)
+    ids = range(len(hobj.all)) if reduced else shape.file_ids
+    return list(zip(ids, hobj.all, strict=True))
 
 
 def segment_count(hobj: Any) -> int:
@@ -115,7 +129,7 @@ def unstable(hobj: Any) -> list[str]:
     """Names the sections whose voltage is not finite."""
     if is_point(hobj):
         return [] if np.isfinite(hobj.vm) else ["vm"]
-    return [f"section {k}" for k, sec in enumerate(hobj.all) if not np.isfinite(sec(0.5).v)]
+    return [f"section {k}" for k, sec in _numbered(hobj) if not np.isfinite(sec(0.5).v)]
 
 
 def locate(cell: Any, section: int, position: float) -> tuple[Any, float]:

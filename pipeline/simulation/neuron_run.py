@@ -9,6 +9,7 @@ import os
 import resource
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,11 @@ def population_of_cells(plan: Plan) -> str:
 
 def peak_memory() -> float:
     """Largest memory of this rank so far, MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    try:
+        status = Path("/proc/self/status").read_text(encoding="utf-8")
+        return float(status.split("VmHWM:")[1].split()[0]) / 1024
+    except (OSError, IndexError):  # no Linux; getrusage also counts what the parent had
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 @dataclass
@@ -73,8 +78,25 @@ class Clamp:
     current: Any
 
 
-def play_inputs(h: Any, plan: Plan, cells: dict[int, Any]) -> list[Clamp]:
+def somatic_electrode(h: Any, cell: Any) -> tuple[Any, Any]:
+    """Returns what injects current into a cell, and the reference of the variable to play."""
+    if is_point(cell.hobj):
+        return None, cell.hobj._ref_i_e
+    electrode = h.IClamp(cell.hobj.soma[0](0.5))
+    electrode.delay, electrode.dur = 0.0, 1e12
+    return electrode, electrode._ref_amp
+
+
+def play_inputs(
+    h: Any, plan: Plan, cells: dict[int, Any], electrode_of: Any = somatic_electrode
+) -> list[Clamp]:
     """Plays the currents of the plan into cells of this rank.
+
+    Args:
+        h: NEURON's interpreter.
+        plan: The run.
+        cells: Cells of this rank.
+        electrode_of: Makes the electrode of a cell, as ``somatic_electrode`` does.
 
     Raises:
         CircuitError: If a point cell would get two.
@@ -90,7 +112,7 @@ def play_inputs(h: Any, plan: Plan, cells: dict[int, Any]) -> list[Clamp]:
         for column, node in enumerate(report.node_ids):
             if int(node) not in local:
                 continue
-            electrode, current = _electrode(h, local[int(node)].hobj)
+            electrode, current = electrode_of(h, local[int(node)])
             if electrode is None and int(node) in taken:
                 message = f"input {key!r}: point cell {node} has another current already"
                 raise CircuitError(Problem(str(plan.folder), message, "join them in one input"))
@@ -112,15 +134,6 @@ def _play(h: Any, current: Any, values: np.ndarray, dt: float, corners: bool) ->
     vectors = h.Vector(values), h.Vector(times)
     vectors[0].play(current, vectors[1], corners)
     return vectors
-
-
-def _electrode(h: Any, hobj: Any) -> tuple[Any, Any]:
-    """What injects current into a cell, and the variable to play."""
-    if is_point(hobj):
-        return None, hobj._ref_i_e
-    electrode = h.IClamp(hobj.soma[0](0.5))
-    electrode.delay, electrode.dur = 0.0, 1e12
-    return electrode, electrode._ref_amp
 
 
 def watch_spikes(h: Any, pc: Any, cells: dict[int, Any]) -> tuple[Any, Any]:

@@ -22,6 +22,29 @@ from pipeline.sonata.read import read_json
 
 
 @dataclass(frozen=True)
+class LevelPaths(CircuitPaths):
+    """A circuit at a coarser level: files of its own, but the runs and mechanisms of the whole circuit.
+
+    Attributes:
+        whole: Folder of the circuit as built.
+    """
+
+    whole: Path
+
+    @classmethod
+    def of(cls, paths: CircuitPaths, run: str, level: str) -> LevelPaths:
+        """Returns the paths of a run's reduced circuit."""
+        return cls(paths.simulation(run) / level, paths.root)
+
+    @property
+    def mechanisms(self) -> Path:
+        return CircuitPaths(self.whole).mechanisms
+
+    def simulation(self, name: str) -> Path:
+        return CircuitPaths(self.whole).simulation(name)
+
+
+@dataclass(frozen=True)
 class Plan:
     """One run, as read back from its files.
 
@@ -38,6 +61,11 @@ class Plan:
     name: str
     library: Path | None
     saving: Any = None
+
+    @property
+    def level(self) -> str:
+        """Rung of the ladder, see ``ladder``."""
+        return self.config.get("level", "L3")
 
     @property
     def dt(self) -> float:
@@ -123,10 +151,13 @@ def write_plan(resolved: Resolved, name: str, paths: CircuitPaths) -> Path:
     config = {
         "version": 2.3,
         "manifest": {"$BASE_DIR": "."},
-        "network": "$BASE_DIR/../../circuit_config.json",
+        "network": "$BASE_DIR/../../circuit_config.json"
+        if simulation.level == "L3"
+        else f"$BASE_DIR/{simulation.level}/circuit_config.json",
         "node_sets_file": "$BASE_DIR/../../node_sets.json",
         "target_simulator": "NEST" if simulation.engine == "pointnet" else "NEURON",
         "engine": simulation.engine,
+        **({"level": simulation.level} if simulation.level != "L3" else {}),
         "run": {
             "tstop": simulation.duration,
             "dt": simulation.dt,
@@ -220,10 +251,12 @@ def _gain_population(resolved: Resolved, gain: dict[str, Any]) -> str:
 
 
 def read_plan(paths: CircuitPaths, name: str, library: Path | None) -> Plan:
-    """Reads a run back from its simulation config.
+    """Reads a run back from its simulation config; its circuit is that of its level.
 
     Raises:
         CircuitError: If the config was not written.
     """
-    path = paths.simulation_config(name)
-    return Plan(read_json(path, "simulate"), paths, name, library)
+    config = read_json(paths.simulation_config(name), "simulate")
+    if config.get("level", "L3") != "L3":
+        paths = LevelPaths.of(paths, name, config["level"])
+    return Plan(config, paths, name, library)

@@ -14,6 +14,7 @@ from pipeline.mpi import find_mpi, minutes_left, run_ranks
 from pipeline.runtime import remove_leftovers, write_json
 from pipeline.simulation.checkpoint import folder_of
 from pipeline.simulation.engines import engines
+from pipeline.simulation.ladder import check_level, reduce_circuit
 from pipeline.simulation.plan import read_plan, write_plan
 from pipeline.sonata.layout import CircuitPaths
 from pipeline.sonata.read import not_built, open_population, read_json, read_nodes, read_types
@@ -67,7 +68,8 @@ def run_simulation(
         raise PipelineError(Problem(name, message, "use bionet without coreneuron"))
     saved = (paths.simulation(name) / "checkpoint" / "checkpoint.json").is_file()
     saving = [save_every, until] if can and (save_every or until or saved) else None
-    needed = engine.ranks and bool(resolved.model.mechanisms)
+    reduced = simulation.level != "L3"
+    needed = (engine.ranks or reduced) and bool(resolved.model.mechanisms)
     library = compiled_library(paths, needed=needed)
     # NEST's wheel knows threads only.
     ranks = (ranks or simulation.ranks) if engine.ranks else 1
@@ -76,7 +78,10 @@ def run_simulation(
     check_parts(paths)
     write_plan(resolved, name, paths)
     plan = read_plan(paths, name, library)
-    problems = engine.module.check(plan)
+    problems = check_level(plan, paths) if reduced else []
+    if reduced and not problems:
+        reduce_circuit(plan, paths)
+    problems = problems or engine.module.check(plan)
     if problems:
         raise PipelineError(problems)
     if hasattr(engine.module, "prepare"):

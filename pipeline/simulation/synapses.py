@@ -71,7 +71,7 @@ class Placer:
         self._seed = int(plan.config["run"]["random_seed"])
         self._name, self._reader, self._cells = population, reader, cells
         self._file = str(plan.paths.edge_types(population))
-        self._kinetics = _kinetics(plan.paths, reader.types)
+        self._kinetics = kinetics_of(plan.paths, reader.types)
         self._where = _where(reader.types, self._file)
         labels: dict[int, str] = {}
         self._shapes: dict[str, Morphology] = {}
@@ -196,7 +196,7 @@ def _numbers(sources: np.ndarray, targets: np.ndarray) -> np.ndarray:
     return numbers
 
 
-def _kinetics(paths: CircuitPaths, types: pd.DataFrame) -> pd.DataFrame:
+def kinetics_of(paths: CircuitPaths, types: pd.DataFrame) -> pd.DataFrame:
     """Template, kinetics and their code by edge type; columns win over synapse model files."""
     models = synapse_models(paths, types)
     found = pd.DataFrame({"model_template": types.get("model_template")}, index=types.index)

@@ -8,6 +8,7 @@ import os
 import sys
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import yaml
@@ -21,6 +22,8 @@ from pipeline.cli import main  # noqa: E402
 from pipeline.sonata.layout import CircuitPaths  # noqa: E402
 from pipeline.sonata.reports import read_report, read_spikes  # noqa: E402
 
+# The axon is replaced, so that the built cell has other section ids than the file and its edges.
+SWC = "1 1 0 0 0 10 -1\n2 1 0 20 0 10 1\n3 2 0 0 0 1 1\n4 2 0 -90 0 1 3\n5 3 0 20 0 1 2\n6 3 0 320 0 1 5\n"
 GAINS = [{"edges": "inner", "factor": 1.5}]
 
 
@@ -32,9 +35,14 @@ def built(tmp_path_factory):
         folder = tmp_path_factory.mktemp("neurodamus")
         path = model.make_model(folder / "model")
         config = yaml.safe_load(path.read_text())
+        for name in "abc":
+            (folder / "model" / "morphologies" / f"{name}.swc").write_text(SWC)
+        config["cells"]["axon"] = "stub"
         runs = config["simulation"]
         runs["low"] |= {"gains": GAINS, "release": "stochastic", "minis": 1}
         runs["low"]["inputs"]["push"] = {"kind": "constant", "nodes": "c", "amplitude": "0.2 nA"}
+        for run in runs.values():
+            run["record"]["all"] = {"nodes": "c", "sections": "all", "precision": "double"}
         runs |= {f"nd_{name}": run | {"engine": "neurodamus"} for name, run in runs.items()}
         runs |= {f"core_{name}": run | {"coreneuron": True} for name, run in runs.items()}
         path.write_text(yaml.safe_dump(config))
@@ -43,6 +51,10 @@ def built(tmp_path_factory):
             assert main([verb, *words]) == 0
         paths = CircuitPaths(folder / "out" / "release" / "default")
         model.write_synapses(paths)
+        for name in (model.OUTER, model.INNER):
+            with h5py.File(paths.edges(name), "r+") as handle:
+                sections = handle[f"edges/{name}/0/afferent_section_id"]
+                sections[1::2] = 2  # dendrite; of the others some stand on the axon that goes
         yield words, paths
 
 
@@ -64,9 +76,13 @@ def test_spikes_and_voltages_equal_bionet(built, key, ranks):
     assert main(["simulate", *words, "--name", key, "--ranks", str(ranks)]) == 0
     nodes, times = read_spikes(paths.spikes(name), "c")
     assert len(nodes) > 5
-    ours, theirs = (read_report(paths.report(run, "soma"), "c") for run in (name, key))
-    assert np.array_equal(ours.node_ids, theirs.node_ids)
-    assert np.abs(ours.data - theirs.data).max() < 1e-7
+    for report in ("soma", "all"):
+        ours, theirs = (read_report(paths.report(run, report), "c") for run in (name, key))
+        assert np.array_equal(ours.node_ids, theirs.node_ids)
+        assert np.array_equal(ours.element_ids, theirs.element_ids)
+        assert np.abs(ours.data - theirs.data).max() < 1e-7
+    # Soma and dendrite as the file has them; the stub has ids of its own.
+    assert sorted(set(ours.element_ids)) == [0, 2, 3, 4]
     assert paths.spikes(key).read_bytes() == paths.spikes(name).read_bytes()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -22,6 +23,8 @@ from pipeline.cells.morphology import (
 from pipeline.config.emodel import EModel, Membrane, read_emodel
 from pipeline.config.schema import DLambda, FixedLength
 from pipeline.errors import MorphologyError
+from pipeline.simulation.neurodamus_cells import sections_of_edges
+from pipeline.simulation.neuron_cells import voltages
 
 ROOT = Path(__file__).resolve().parents[2]
 WORM = ROOT / "models/worm"
@@ -55,7 +58,7 @@ def test_d_lambda_agrees_with_the_textbook_formula(cell):
     assert electrotonic_length(cell.sections[1], membrane, 100) == pytest.approx(21 / constant)
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(*[st.floats(-100, 100)] * 3), min_size=2, max_size=8), st.integers(1, 9))
 def test_midpoints_agree_with_walking_along_the_section(points, n):
     points = np.array(points)
@@ -138,6 +141,16 @@ def test_edges_find_their_section_where_the_axon_was_replaced(tmp_path):
             np.testing.assert_array_equal(new.points, section.points)
     assert [kept.section_of(k) for k in range(3)] == [0, 1, 2]
     assert [cut.section_of(k) for k in range(3)] == [0, 2, 1]
+    # Reports name sections as edges do; the stub's follow the file's.
+    assert kept.file_ids == (0, 1, 2)
+    assert cut.file_ids == (0, 2, 3, 4)
+    sections = [[SimpleNamespace(x=0.5, _ref_v=s.section_list)] for s in cut.sections]
+    built = SimpleNamespace(soma=sections[:1], all=sections, shape=cut)
+    reported = [(0, "soma"), (2, "dend"), (3, "axon"), (4, "axon")]
+    assert [(k, v) for k, _, v in voltages(built, "all")] == reported
+    assert [(k, v) for k, _, v in voltages(built, [1, 2])] == reported[1:2]
+    # neurodamus looks ids of edges up in a table: what stood on the axon stands on its stub.
+    assert sections_of_edges(built) == [sections[k] for k in (0, 2, 1)]
     # What stood on the axon goes to the stub, or to the soma without one; rules may follow each other.
     none = with_axon(cut, "none")
     assert [none.section_of(k) for k in range(3)] == [0, 0, 1]
