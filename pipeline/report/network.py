@@ -92,8 +92,7 @@ def draw_run(
             axes.scatter(own["time"], own["y"], s=1.2, color=colour, label=name, linewidths=0,
                          rasterized=True)  # fmt: skip
         axes.set_xlabel("ms")
-        axes.set_ylabel("depth (µm)")
-        axes.invert_yaxis()
+        axes.set_ylabel("y (µm)")  # the pia is above
         axes.legend(fontsize=6.5, markerscale=4, loc="upper right")
         axes = figure.add_subplot(grid_[0, 3])
         own = rates[rates["attribute"] == by]
