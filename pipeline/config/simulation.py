@@ -171,7 +171,9 @@ class Lfp(Strict):
     x: Coordinate = Field(0.0, description="Of the line.")
     z: Coordinate = Field(0.0, description="Of the line.")
     y: list[Coordinate] = Field(min_length=1, description="Electrodes; below the pia: negative.")
-    conductivity: float = Field(0.3, gt=0, allow_inf_nan=False, description="S/m, the same everywhere.")
+    conductivity: float = Field(
+        0.3, gt=0, allow_inf_nan=False, description="S/m, the same everywhere."
+    )
     every: TimeStep = Field(0.5, description="A multiple of the time step.")
 
 

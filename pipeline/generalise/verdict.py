@@ -83,7 +83,9 @@ def pair_table(
 ) -> pd.DataFrame:
     """Returns one row per me-type and morphology; ``PAIRS`` are the columns, currents in nA."""  # fmt: skip
     unmet = unmet or {}
-    verdicts = {p: judge(evaluation, config, unmet.get(p.emodel, {})) for p, evaluation in found.items()}
+    verdicts = {
+        p: judge(evaluation, config, unmet.get(p.emodel, {})) for p, evaluation in found.items()
+    }
     rows = []
     for kind in types:
         for name in morphologies.get(kind.mtype, ()) if kind.emodel else ():

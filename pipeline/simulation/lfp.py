@@ -92,8 +92,9 @@ def make_probe(plan: Plan, cells: dict[int, Any]) -> list[Probe]:
     if not report:
         return []
     targets = select_targets(plan.paths, report["cells"])
-    nodes, wanted = read_nodes(plan.paths.nodes(targets.population), targets.population), set(
-        targets.node_ids.tolist()
+    nodes, wanted = (
+        read_nodes(plan.paths.nodes(targets.population), targets.population),
+        set(targets.node_ids.tolist()),
     )
     chosen = {
         c.node_id: c.hobj

@@ -292,7 +292,13 @@ def test_only_rows_of_a_new_morphology_are_computed(column, tmp_path):
     first = run_generalise(resolved, paths, toy, store)
     assert first["evaluated"] == first["pairs"] == 621 and first["me_types"] == 207
     before = {p.name: p.read_bytes() for p in paths.generalise("pairs").parent.glob("*.*")}
-    assert before.keys() == {"pairs.csv", "scores.csv", "coverage.csv", "unmet.csv", "generalise.sqlite"}
+    assert before.keys() == {
+        "pairs.csv",
+        "scores.csv",
+        "coverage.csv",
+        "unmet.csv",
+        "generalise.sqlite",
+    }
     assert run_generalise(resolved, paths, toy, store)["evaluated"] == 0
     after = {p.name: p.read_bytes() for p in paths.generalise("pairs").parent.glob("*.*")}
     assert before == after
