@@ -53,4 +53,7 @@ class Generalise(Strict):
         description="Folder of scores of the fits, <e-model>.csv: features that an e-model does not "
         "meet on its own cell decide nothing on others; they are listed in `unmet.csv`.",
     )
+    time_limit: float | None = Field(
+        None, gt=0, description="s of processor time per pair; default: the longest of the fits."
+    )
     parts: int = Field(1, ge=1, le=10_000, description="Jobs that share the evaluations.")

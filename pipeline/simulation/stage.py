@@ -25,6 +25,8 @@ BYTES_PER_SEGMENT = 4500
 # with its share of point processes.
 EVENT_SEGMENT_STEPS_PER_SECOND = 1.75e7
 BYTES_PER_NETCON = 280
+# Cells with e-models (some twelve channels in every compartment of an interneuron), NEURON, one core.
+EMODEL_SEGMENT_STEPS_PER_SECOND = 2.0e6
 # A synapse with release and its NetCon (docs/synapses.md), in NEURON and in CoreNEURON: s per step, bytes.
 RELEASE_SECONDS, RELEASE_BYTES = (25e-9, 17e-9), (1900, 2800)
 MIB_PER_RANK, EVENT_MIB_PER_RANK = 150.0, 240.0
@@ -168,6 +170,7 @@ def estimate(
     steps = simulation.duration / simulation.dt
     driven = netcons or releases
     rate = EVENT_SEGMENT_STEPS_PER_SECOND if driven else SEGMENT_STEPS_PER_SECOND
+    rate = EMODEL_SEGMENT_STEPS_PER_SECOND if resolved.model.generalise else rate
     per_step = segments / rate + releases * RELEASE_SECONDS[simulation.coreneuron]
     bytes_held = segments * BYTES_PER_SEGMENT + netcons * BYTES_PER_NETCON
     bytes_held += releases * RELEASE_BYTES[simulation.coreneuron]
