@@ -298,9 +298,7 @@ def simulate(options: argparse.Namespace) -> None:
             from pipeline.model_size import circuit_size
 
             size = circuit_size(resolved, paths.morphologies)
-            cost = estimate(
-                resolved, name, size["segments"], size["netcons"], size["releases"]
-            )
+            cost = estimate(resolved, name, size["segments"], size["netcons"], size["releases"])
             print(json.dumps(size | cost, indent=2))
             continue
         figures = run_simulation(

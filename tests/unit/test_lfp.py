@@ -43,8 +43,8 @@ class Line:
 
 def closed_form(length: float, along: float, away: float) -> float:
     """mV of 1 nA spread over a line that starts at 0; the electrode is ``along`` and ``away`` from it."""
-    h, l = along - length, along
-    ratio = (np.hypot(h, away) - h) / (np.hypot(l, away) - l)
+    after, before = along - length, along
+    ratio = (np.hypot(after, away) - after) / (np.hypot(before, away) - before)
     return abs(np.log(ratio)) / (4 * np.pi * SIGMA * length)
 
 
