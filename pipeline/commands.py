@@ -297,8 +297,8 @@ def simulate(options: argparse.Namespace) -> None:
         if options.dry_run:
             from pipeline.model_size import circuit_size
 
-            size = circuit_size(resolved)
-            cost = estimate(resolved, name, size["segments"], size["netcons"])
+            size = circuit_size(resolved, paths.morphologies)
+            cost = estimate(resolved, name, size["segments"], size["netcons"], size["releases"])
             print(json.dumps(size | cost, indent=2))
             continue
         figures = run_simulation(

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import faulthandler
 import json
+import math
 import multiprocessing
 import os
 import platform
+import resource
+import signal
 import subprocess
 import sys
 import threading
@@ -30,6 +33,14 @@ from pipeline.runtime import (
 )
 
 Item, Result = TypeVar("Item"), TypeVar("Result")
+PATIENCE = 30.0
+"""Wall time over processor time that an item may take."""
+
+
+class Late(str):
+    """Why there is no result: the limit of processor time."""
+
+    __slots__ = ()
 
 
 def map_in_order(
@@ -75,19 +86,25 @@ def map_surviving(
     *,
     limit: float,
     recycle: int = 20,
-) -> list[Result | str]:
+    patience: float = PATIENCE,
+) -> list[Result | str | Late]:
     """Applies a function in worker processes that may hang or die; none of it ends the others.
+
+    The limit counts processor time, so that a busy machine changes no result; what sleeps is ended
+    by the clock.
 
     Args:
         function: Of a module, so that another process finds it.
         items: What it is applied to; pure data.
         workers: Processes; results do not depend on it.
         label: Of the progress bar.
-        limit: s per item.
+        limit: s of processor time per item.
         recycle: Items after which a worker is replaced, so that memory does not grow.
+        patience: Wall time over processor time that an item may take.
 
     Returns:
-        Results in the order of the items; a text where there is none, which says why.
+        Results in the order of the items; a text where there is none, which says why (``Late`` where
+        the limit ended it).
 
     Raises:
         ToolError: If pebble is not installed.
@@ -103,20 +120,31 @@ def map_surviving(
     with ProcessPool(
         workers, max_tasks=recycle, initializer=end_with_parent, context=context
     ) as pool:
-        waiting = [pool.schedule(function, args=[item], timeout=limit) for item in items]
+        job = partial(_limited, function, limit)
+        waiting = [pool.schedule(job, args=[item], timeout=patience * limit) for item in items]
         shown = progress(waiting, total=len(items), label=label)
-        return [_survived(future, limit) for future in shown]
+        return [_survived(future, limit, patience) for future in shown]
 
 
-def _survived(future, limit: float):
+def _survived(future, limit: float, patience: float) -> object:
     try:
         return future.result()
     except TimeoutError:
-        return f"took longer than {limit:g} s"
+        return f"took longer than {patience * limit:g} s"
     except PipelineError as error:
         return str(error.problems[0])
     except Exception as error:  # a worker that died; pebble has no common base for its errors
+        if getattr(error, "exitcode", None) == -signal.SIGXCPU:
+            return Late(f"took longer than {limit:g} s of processor time")
         return f"{type(error).__name__}: {error}"
+
+
+def _limited(function: Callable[[Item], Result], limit: float, item: Item) -> Result:
+    """The system ends the worker at the limit, wherever it is: a simulator heeds no Python signal."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    soft = math.ceil(used.ru_utime + used.ru_stime + limit)
+    resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.getrlimit(resource.RLIMIT_CPU)[1]))
+    return function(item)
 
 
 def _guarded(function: Callable[[Item], Result], item: Item) -> tuple[Result | None, list[Problem]]:

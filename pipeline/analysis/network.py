@@ -21,6 +21,8 @@ FINE = 1.0
 """ms; bins of the spectrum."""
 PSTH_BIN = 5.0
 """ms."""
+LFP_SEGMENT = 500.0
+"""ms. Longest Welch segment of potentials."""
 ANSWER = 3.0
 """An answer starts with the first bin above the mean before the event by this many sd."""
 
@@ -184,6 +186,31 @@ def raster(rows: np.ndarray, times: np.ndarray, cells: pd.DataFrame, by: str) ->
             "class": cells[by].astype(str).to_numpy()[chosen],
         }
     )
+
+
+def lfp_spectra(table: pd.DataFrame) -> tuple[pd.DataFrame, list[tuple[str, float, str]]]:
+    """Spectra of potentials at electrodes, by Welch's method.
+
+    Args:
+        table: time (ms), and one column (mV) per electrode.
+
+    Returns:
+        frequency (Hz) and one column (mV2/Hz) per electrode; and ``lfp_sd`` (mV, the largest of the
+        electrodes) and ``lfp_peak`` (Hz above 0 where the mean power is highest).
+    """
+    from scipy.signal import welch
+
+    data = table.drop(columns="time")
+    if len(data) < 2:
+        return pd.DataFrame(columns=["frequency", *data.columns]), []
+    rate = 1000.0 / float(np.diff(table["time"].to_numpy()[:2])[0])
+    length = min(len(data), round(LFP_SEGMENT * rate / 1000.0))
+    frequency, power = welch(data.to_numpy(), rate, nperseg=length, detrend="constant", axis=0)
+    found = pd.DataFrame(power, columns=data.columns)
+    found.insert(0, "frequency", frequency)
+    peak = float(frequency[1:][power[1:].mean(axis=1).argmax()])
+    largest = float(data.std(ddof=1).max())
+    return found, [("lfp_sd", largest, "mV"), ("lfp_peak", peak, "Hz")]
 
 
 def run_figures(

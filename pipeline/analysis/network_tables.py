@@ -11,12 +11,14 @@ from pipeline.config.load import Resolved
 from pipeline.config.network_activity import NetworkActivity
 from pipeline.config.simulation import Simulation, VolleyInput
 from pipeline.config.sweeps import grid
+from pipeline.config.tables import read_csv
 from pipeline.errors import CircuitError, Problem
 from pipeline.sonata.layout import CircuitPaths
 from pipeline.sonata.read import read_typed_nodes
 from pipeline.sonata.reports import read_spikes
 
 _SWEPT = ("rate", "synchrony", "isi_cv", "active", "peak_frequency", "peak_power")
+_MOST_ROWS = 2_000
 
 
 def analyse_network(
@@ -102,6 +104,11 @@ def _run(
         for row in table.itertuples()
         if row.attribute
     ]
+    if simulation.lfp and paths.lfp(run).is_file():
+        potential = read_csv(paths.lfp(run)).astype(float)
+        spectra, more = network.lfp_spectra(potential[potential["time"] >= start])
+        tables |= {f"{head}_lfp": thin_rows(potential), f"{head}_lfp_spectrum": spectra}
+        metrics += [(f"{run}.{name}", value, unit) for name, value, unit in more]
     events = _events(config, simulation)
     if events:
         groups = cells[config.by[-1]].astype(str).to_numpy()
@@ -117,6 +124,11 @@ def _run(
             if np.isfinite(row.latency)
         ]
     return tables, figures, metrics
+
+
+def thin_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """Every k-th row, at most ``_MOST_ROWS``."""
+    return table.iloc[:: max(1, -(-len(table) // _MOST_ROWS))]
 
 
 def _events(config: NetworkActivity, simulation: Simulation) -> list[float]:

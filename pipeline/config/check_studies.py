@@ -60,3 +60,13 @@ def check_gains(check: Check, path: KeyPath, simulation: Simulation | Psp) -> No
         for side in ("source", "target"):
             if name := getattr(gain, side):
                 check.one_of((*at, side), name, check.node_sets, "node population or set")
+
+
+def check_lfp(check: Check, path: KeyPath, simulation: Simulation, reachable: list[str]) -> None:
+    """Electrodes of a run."""
+    at, lfp = (*path, "lfp"), simulation.lfp
+    check.one_of((*at, "nodes"), lfp.nodes, reachable, "node population or set")
+    steps = lfp.every / simulation.dt
+    if abs(steps - round(steps)) > 1e-9 or steps < 1:
+        message = f"{lfp.every:g} ms is no multiple of the time step {simulation.dt:g} ms"
+        check.report((*at, "every"), message, "choose a multiple")

@@ -7,7 +7,13 @@ from pathlib import Path
 
 from pipeline.config.cell_models import model_files
 from pipeline.config.celltypes import TypeSpec, resolve_types
-from pipeline.config.check_studies import check_gains, check_network, check_perturb, check_psp
+from pipeline.config.check_studies import (
+    check_gains,
+    check_lfp,
+    check_network,
+    check_perturb,
+    check_psp,
+)
 from pipeline.config.checking import Check
 from pipeline.config.morphologies import GrownMorphologies
 from pipeline.config.placement import ImportedNodes, PlacedNodes, Voxels
@@ -301,6 +307,8 @@ def _check_simulations(check: Check) -> None:
             if abs(steps - round(steps)) > 1e-9 or steps < 1:
                 message = f"{every:g} ms is no multiple of the time step {simulation.dt:g} ms"
                 check.report((*at, "every"), message, "choose a multiple")
+        if simulation.lfp:
+            check_lfp(check, path, simulation, [k for k in known if k not in virtual])
         steps = simulation.duration / simulation.dt
         if abs(steps - round(steps)) > 1e-6:
             message = f"{simulation.duration:g} ms is no multiple of dt {simulation.dt:g} ms"

@@ -51,7 +51,11 @@ class Search(Strict):
 class Evaluation(Strict):
     """How one individual is tried."""
 
-    time_limit: float = Field(300.0, gt=0, description="s; beyond it every score is the worst.")
+    time_limit: float = Field(
+        300.0,
+        gt=0,
+        description="s; beyond it every score is the worst. `generalise`: of processor time.",
+    )
     recycle: int = Field(100, ge=1, description="Evaluations after which a worker is replaced.")
     worst: float = Field(250.0, gt=0, description="Score of a feature that cannot be computed.")
     first_limit: float = Field(

@@ -48,4 +48,12 @@ class Generalise(Strict):
     skip: list[Text] = Field(
         default=SKIPPED, description="Patterns (* and ?) of protocol.location.feature left out."
     )
+    fitted: RelativeFile | None = Field(
+        None,
+        description="Folder of scores of the fits, <e-model>.csv: features that an e-model does not "
+        "meet on its own cell decide nothing on others; they are listed in `unmet.csv`.",
+    )
+    time_limit: float | None = Field(
+        None, gt=0, description="s of processor time per pair; default: the longest of the fits."
+    )
     parts: int = Field(1, ge=1, le=10_000, description="Jobs that share the evaluations.")

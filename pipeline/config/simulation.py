@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from pipeline.config.quantity import (
     Celsius,
+    Coordinate,
     Hertz,
     Millimolar,
     Milliseconds,
@@ -163,6 +164,19 @@ class Record(Strict):
     precision: Literal["single", "double"] = "single"
 
 
+class Lfp(Strict):
+    """Extracellular potential at electrodes on a line along y, by line sources (LFPykit)."""
+
+    nodes: Name = Field(description="Node population or node set whose currents count.")
+    x: Coordinate = Field(0.0, description="Of the line.")
+    z: Coordinate = Field(0.0, description="Of the line.")
+    y: list[Coordinate] = Field(min_length=1, description="Electrodes; below the pia: negative.")
+    conductivity: float = Field(
+        0.3, gt=0, allow_inf_nan=False, description="S/m, the same everywhere."
+    )
+    every: TimeStep = Field(0.5, description="A multiple of the time step.")
+
+
 class Sweep(Strict):
     """Copies of a run that differ in one or two numbers, made before anything else looks."""
 
@@ -213,6 +227,9 @@ class Simulation(Strict):
         description="Of GLIF cells. grid: at the ends of time steps, as NEST has them. precise: where "
         "the voltage meets the threshold; bionet with synaptic currents only.",
     )
+    seed: int | None = Field(
+        None, ge=0, description="Of release, minis and inputs; default: the model's."
+    )
     inputs: dict[Name, Input] = Field(default_factory=dict)
     rate_limit: Hertz | None = Field(
         None, description="A mean rate of all cells above it ends the run as runaway."
@@ -224,10 +241,15 @@ class Simulation(Strict):
         default_factory=list, description="CSV with columns edges, source, target, factor."
     )
     record: dict[Name, Record] = Field(default_factory=dict)
+    lfp: Lfp | None = Field(
+        None, description="Electrodes; bionet and neurodamus without CoreNEURON, extra `lfp`."
+    )
 
     @model_validator(mode="after")
     def _neuron_only(self) -> Simulation:
         if self.coreneuron and self.engine not in ("bionet", "neurodamus"):
             what = "pointnet is NEST" if self.engine == "pointnet" else "netpyne runs on NEURON"
             raise ValueError(f"{what}; coreneuron needs engine bionet or neurodamus")
+        if self.lfp and (self.coreneuron or self.engine not in ("bionet", "neurodamus")):
+            raise ValueError("lfp needs membrane currents: bionet or neurodamus without coreneuron")
         return self

@@ -226,7 +226,8 @@ def _generalise_files(resolved: Resolved) -> list[Path]:
         tables += [fit.protocols, fit.targets, *filter(None, [fit.recordings])]
     emodels = sorted(resolved.path(config.emodels).glob("*.yaml"))
     known = [config.known] if config.known and resolved.path(config.known).is_file() else []
-    return [*(resolved.path(table) for table in [*tables, *known]), *emodels]
+    fitted = sorted(resolved.path(config.fitted).glob("*.csv")) if config.fitted else []
+    return [*(resolved.path(table) for table in [*tables, *known]), *emodels, *fitted]
 
 
 def _recordings(resolved: Resolved, name: str) -> list[Path]:

@@ -13,7 +13,7 @@ from typing import Protocol
 from pipeline.errors import CircuitError, Problem
 from pipeline.generalise.pairs import Pair
 from pipeline.runtime import JsonStore, file_hash, progress, value_hash, write_json
-from pipeline.worker import map_surviving
+from pipeline.worker import Late, map_surviving
 
 log = logging.getLogger(__name__)
 RECYCLE = 20
@@ -32,12 +32,14 @@ class Evaluation:
         holding_current: nA; NaN if not found.
         threshold_current: nA above holding; NaN if not found.
         reason: Why there are no or not all scores; empty if all protocols ran.
+        limit: s of processor time that were not enough; 0 if it ended.
     """
 
     scores: dict[str, float]
     holding_current: float = math.nan
     threshold_current: float = math.nan
     reason: str = ""
+    limit: float = 0.0
 
 
 class Evaluator(Protocol):
@@ -46,7 +48,8 @@ class Evaluator(Protocol):
     It goes to other processes, so it must be picklable, and equal input must give equal output.
 
     Attributes:
-        limit: s per evaluation, each in a worker process; None: in this process, without a limit.
+        limit: s of processor time per evaluation, each in a worker process; None: in this process,
+            without a limit.
     """
 
     limit: float | None
@@ -101,7 +104,8 @@ class Store:
         try:
             scores = {name: _number(value) for name, value in data["scores"].items()}
             currents = (_number(data[n]) for n in ("holding_current", "threshold_current"))
-            return Evaluation(scores, *currents, str(data["reason"]))
+            limit = float(data.get("limit", 0))
+            return Evaluation(scores, *currents, str(data["reason"]), limit)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             log.warning("%s is damaged (%s) and is made anew", self._kept.path(key), error)
             return None
@@ -114,7 +118,8 @@ class Store:
             "threshold_current": _plain(found.threshold_current),
             "reason": found.reason,
         }
-        self._kept.put(key, data)
+        # Only where it says something, so that the files of all others stay what they are.
+        self._kept.put(key, data | ({"limit": found.limit} if found.limit else {}))
 
 
 def write_known(path: Path, evaluations: dict[str, Evaluation]) -> None:
@@ -123,7 +128,7 @@ def write_known(path: Path, evaluations: dict[str, Evaluation]) -> None:
     Failed ones, which the next run tries again, are left out. Features are named once per set.
     """
     kept = (read_known(path) if path.is_file() else {}) | {
-        key: found for key, found in evaluations.items() if found.scores
+        key: found for key, found in evaluations.items() if found.scores or found.limit
     }
     features: dict[str, int] = {}
     rows = {}
@@ -132,7 +137,7 @@ def write_known(path: Path, evaluations: dict[str, Evaluation]) -> None:
         rows[key] = [
             features.setdefault(names, len(features)), _plain(found.holding_current),
             _plain(found.threshold_current), found.reason,
-            [_plain(value) for value in found.scores.values()],
+            [_plain(value) for value in found.scores.values()], *([found.limit] if found.limit else []),
         ]  # fmt: skip
     write_json(path, {"version": VERSION, "features": list(features), "evaluations": rows})
 
@@ -151,9 +156,9 @@ def read_known(path: Path) -> dict[str, Evaluation]:
         return {
             key: Evaluation(
                 dict(zip(names[which], map(_number, scores), strict=True)),
-                _number(holding), _number(threshold), str(reason),
+                _number(holding), _number(threshold), str(reason), *map(float, limit),
             )
-            for key, (which, holding, threshold, reason, scores) in data["evaluations"].items()
+            for key, (which, holding, threshold, reason, scores, *limit) in data["evaluations"].items()
         }  # fmt: skip
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         hint = "remove it, or write it anew with 'sonatina generalise MODEL --save'"
@@ -195,9 +200,10 @@ def evaluate_missing(
 
     Returns:
         The evaluation of every pair, and how many were made now. What an evaluator raised is in
-        ``reason`` and is not kept: the next run tries again.
+        ``reason`` and is not kept: the next run tries again. What the limit ended is kept, and tried
+        again only with a higher limit.
     """  # fmt: skip
-    found = {pair: store.get(key) for pair, key in keys.items()}
+    found = {pair: _enough(store.get(key), evaluator.limit) for pair, key in keys.items()}
     # Pairs of equal content share a key; one evaluation serves them all.
     jobs = {
         keys[pair]: _Job(
@@ -209,6 +215,11 @@ def evaluate_missing(
     made = _run_all(list(jobs.values()), evaluator.limit, workers)
     new = dict(zip(jobs, made, strict=True))
     return {pair: old or new[keys[pair]] for pair, old in found.items()}, len(jobs)
+
+
+def _enough(found: Evaluation | None, limit: float | None) -> Evaluation | None:
+    """None where an evaluation ended at a lower limit than this one."""
+    return None if found and found.limit and (limit is None or limit > found.limit) else found
 
 
 def _run_all(jobs: list[_Job], limit: float | None, workers: int) -> list[Evaluation]:
@@ -223,6 +234,10 @@ def _told(job: _Job, found: Evaluation | str) -> Evaluation:
     if isinstance(found, Evaluation):
         return found
     log.warning("%s with %s: failed: %s", job.morphology.name, job.emodel, found)
+    if isinstance(found, Late):
+        late = Evaluation({}, reason=str(found), limit=job.evaluator.limit)
+        Store(job.store).put(job.key, late)
+        return late
     return Evaluation({}, reason=f"failed: {found}")
 
 

@@ -156,7 +156,7 @@ def fit_evaluator(resolved: Resolved, library: Path | None, emodels: list[str]) 
     if problems:
         raise ConfigError(problems)
     limit = max((own.limits.time_limit for own in models.values()), default=None)
-    return FitEvaluator(models, library, limit)
+    return FitEvaluator(models, library, resolved.model.generalise.time_limit or limit)
 
 
 def _judged(resolved: Resolved, name: str, fit: Fit) -> Judged:

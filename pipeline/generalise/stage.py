@@ -26,7 +26,13 @@ from pipeline.generalise.pairs import (
     read_choices,
     read_morphologies,
 )
-from pipeline.generalise.verdict import coverage_table, pair_table, score_table
+from pipeline.generalise.verdict import (
+    coverage_table,
+    pair_table,
+    read_unmet,
+    score_table,
+    unmet_table,
+)
 from pipeline.nodes.populations import placed_types, plan_counts
 from pipeline.runtime import atomic_path, write_json, write_text
 from pipeline.simulation.stage import compiled_library
@@ -56,11 +62,13 @@ class Tables:
     pairs: As ``verdict.pair_table``.
     scores: As ``verdict.score_table``.
     coverage: As ``verdict.coverage_table``.
+    unmet: As ``verdict.unmet_table``.
     """
 
     pairs: pd.DataFrame
     scores: pd.DataFrame
     coverage: pd.DataFrame
+    unmet: pd.DataFrame
 
 
 def read_composition(resolved: Resolved, paths: CircuitPaths) -> Composition:
@@ -109,9 +117,11 @@ def judge_all(
     config = resolved.model.generalise
     keys = pair_keys(composition.pairs, composition.files, evaluator)
     found, made = evaluate_missing(keys, composition.files, evaluator, store, workers)
-    pairs = pair_table(composition.types, composition.names, keys, found, config)
+    folder = resolved.path(config.fitted) if config.fitted else None
+    unmet = read_unmet(folder, sorted({p.emodel for p in composition.pairs}), config)
+    pairs = pair_table(composition.types, composition.names, keys, found, config, unmet)
     coverage = coverage_table(composition.types, composition.names, pairs)
-    return Tables(pairs, score_table(found, config), coverage), made
+    return Tables(pairs, score_table(found, config, unmet), coverage, unmet_table(unmet)), made
 
 
 def run_part(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 import pandas as pd
 
 from pipeline.config.generalise import Generalise
+from pipeline.config.tables import read_csv
 from pipeline.generalise.evaluation import Evaluation
 from pipeline.generalise.pairs import MeType, Pair
 
@@ -43,12 +45,20 @@ def is_skipped(feature: str, skip: Sequence[str]) -> bool:
     return any(fnmatchcase(feature, pattern) for pattern in skip)
 
 
-def judge(found: Evaluation, config: Generalise) -> Verdict:
+def judge(found: Evaluation, config: Generalise, unmet: Collection[str] = ()) -> Verdict:
     """Accepts a pair if no feature that counts scores above the threshold.
 
     Both currents must be there, too: the network needs them (Reva et al. 2023).
+
+    Args:
+        found: What the e-model does on the morphology.
+        config: Threshold, and features that do not decide.
+        unmet: Features that the e-model does not meet on the cell it was fitted to; they decide
+            nothing either.
     """
-    scores = {n: v for n, v in found.scores.items() if not is_skipped(n, config.skip)}
+    scores = {
+        n: v for n, v in found.scores.items() if not is_skipped(n, config.skip) and n not in unmet
+    }
     reasons = [found.reason] if found.reason else []
     absent = sorted(name for name, value in scores.items() if math.isnan(value))
     ranked = sorted(((v, n) for n, v in scores.items() if not math.isnan(v)), reverse=True)
@@ -69,9 +79,13 @@ def pair_table(
     keys: dict[Pair, str],
     found: dict[Pair, Evaluation],
     config: Generalise,
+    unmet: Mapping[str, Mapping[str, float]] | None = None,
 ) -> pd.DataFrame:
     """Returns one row per me-type and morphology; ``PAIRS`` are the columns, currents in nA."""  # fmt: skip
-    verdicts = {pair: judge(evaluation, config) for pair, evaluation in found.items()}
+    unmet = unmet or {}
+    verdicts = {
+        p: judge(evaluation, config, unmet.get(p.emodel, {})) for p, evaluation in found.items()
+    }
     rows = []
     for kind in types:
         for name in morphologies.get(kind.mtype, ()) if kind.emodel else ():
@@ -87,13 +101,56 @@ def pair_table(
     return pd.DataFrame(rows, columns=list(PAIRS))
 
 
-def score_table(found: dict[Pair, Evaluation], config: Generalise) -> pd.DataFrame:
-    """Returns every score: morphology, emodel, feature, score (sd), counts (0: skipped)."""
+def read_unmet(
+    folder: Path | None, emodels: Sequence[str], config: Generalise
+) -> dict[str, dict[str, float]]:
+    """Returns the features that e-models do not meet on the cells they were fitted to.
+
+    Args:
+        folder: Of the tables of fits, ``<e-model>.csv`` with ``protocol, location, feature, score``.
+        emodels: Names; those without a table have none.
+        config: The threshold, and features that do not decide anyway.
+
+    Returns:
+        Score (sd) by e-model and feature.
+    """
+    found = {}
+    for name in emodels:
+        path = folder / f"{name}.csv" if folder else None
+        if path is None or not path.is_file():
+            continue
+        table = read_csv(path)
+        labels = table["protocol"] + "." + table["location"] + "." + table["feature"]
+        scores = dict(zip(labels, table["score"].astype(float), strict=True))
+        found[name] = {
+            label: score
+            for label, score in scores.items()
+            if not score <= config.threshold and not is_skipped(label, config.skip)
+        }
+    return found
+
+
+def unmet_table(unmet: Mapping[str, Mapping[str, float]]) -> pd.DataFrame:
+    """Returns a row per feature left out: emodel, feature, score (sd, on the fit's own cell)."""
+    rows = [(m, name, score) for m in sorted(unmet) for name, score in sorted(unmet[m].items())]
+    return pd.DataFrame(rows, columns=["emodel", "feature", "score"])
+
+
+def score_table(
+    found: dict[Pair, Evaluation],
+    config: Generalise,
+    unmet: Mapping[str, Mapping[str, float]] | None = None,
+) -> pd.DataFrame:
+    """Returns every score: morphology, emodel, feature, score (sd), counts (0: left out)."""
+    unmet = unmet or {}
     rows = [
-        (pair.morphology, pair.emodel, name, score, int(not is_skipped(name, config.skip)))
+        (
+            pair.morphology, pair.emodel, name, score,
+            int(not is_skipped(name, config.skip) and name not in unmet.get(pair.emodel, {})),
+        )
         for pair in sorted(found)
         for name, score in sorted(found[pair].scores.items())
-    ]
+    ]  # fmt: skip
     return pd.DataFrame(rows, columns=["morphology", "emodel", "feature", "score", "counts"])
 
 

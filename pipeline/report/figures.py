@@ -182,7 +182,8 @@ def activity_figures(tables: Tables) -> list[Figure]:
         for record in simulation.record:
             table = tables[f"voltage_{name}_{record}"]
             if len(table):
-                found += _voltage(tables, name, record, table, types)
+                nodes = simulation.record[record].nodes
+                found += _voltage(tables, name, record, table, types | _types(tables, nodes, table))
         for key in simulation.inputs:
             table = tables[f"input_{name}_{key}"]
             if len(table):
@@ -191,6 +192,15 @@ def activity_figures(tables: Tables) -> list[Figure]:
     if wanted and len(tables[f"correlation_{wanted.simulation}"]):
         found.append(_correlations(tables, wanted.simulation, wanted.skip, options.dpi))
     return found
+
+
+def _types(tables: Tables, nodes: str, table: pd.DataFrame) -> dict[str, str]:
+    """M-types of cells without names, whose ids stand in the place of names; "cell" where unknown."""
+    somata = tables[f"somata_{nodes}"]
+    known = dict(zip(somata.get("node_id", []), somata.get("mtype", []), strict=True))
+    kinds = {str(node): str(kind) for node, kind in known.items()}
+    ids = [name for name in table.columns[1:] if name.isdecimal()]
+    return {name: kinds.get(name, "cell") for name in ids}
 
 
 def _voltage(

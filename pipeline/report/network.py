@@ -39,6 +39,8 @@ def network_figures(tables: Tables) -> list[Figure]:
                                              if tables.paths.analysis(name).is_file()), command,
             )
         )  # fmt: skip
+        if model.simulation[run].lfp and len(lfp := tables[f"network_{run}_lfp"]):
+            found.append(_lfp_figure(tables, run, lfp, dpi))
     for name, sweep in model.sweeps.items():
         table = tables[f"sweep_{name}"]
         if len(table):
@@ -53,6 +55,46 @@ def network_figures(tables: Tables) -> list[Figure]:
                 )
             )  # fmt: skip
     return found
+
+
+def _lfp_figure(tables: Tables, run: str, lfp: pd.DataFrame, dpi: int) -> Figure:
+    electrodes = tables.resolved.model.simulation[run].lfp
+    spectra = tables[f"network_{run}_lfp_spectrum"]
+    return Figure(
+        f"lfp-{run}", f"{run}: extracellular potential", draw_lfp(lfp, spectra, dpi),
+        "Potential over time at every electrode, and its spectra",
+        f"Line sources of all segments (LFPykit) in an even medium of {electrodes.conductivity:g} "
+        "S/m; the mean of each electrode is taken off on the left. Only cells of the circuit "
+        "contribute, so a small one says little about the size of a recorded potential.",
+        (tables.link(f"network_{run}_lfp"), tables.link(f"network_{run}_lfp_spectrum")),
+        tables.command("analyse"),
+    )  # fmt: skip
+
+
+def draw_lfp(lfp: pd.DataFrame, spectra: pd.DataFrame, dpi: int) -> str:
+    """Traces of all electrodes, the uppermost on top, and their spectra.
+
+    Args:
+        lfp: time (ms), and a column (mV) per electrode, called y and its place in um.
+        spectra: frequency (Hz), and the same columns.
+        dpi: Resolution.
+    """
+    names = sorted(lfp.columns.drop("time"), key=lambda name: float(name[1:]))
+    data = lfp[names] - lfp[names].mean()
+    step = 1.2 * float((data.max() - data.min()).max()) or 1.0
+    with style():
+        figure = new_figure(10.0, 4.2)
+        left, right = figure.subplots(1, 2, width_ratios=(2, 1))
+        for place, name in enumerate(names):
+            left.plot(lfp["time"], data[name] + place * step, color=OURS, linewidth=0.7)
+            part = spectra[(spectra["frequency"] > 0) & (spectra[name] > 0)]
+            right.loglog(part["frequency"], part[name], color=OURS, linewidth=0.7, alpha=0.7)
+        left.set_yticks([k * step for k in range(len(names))], [name[1:] for name in names])
+        left.set_ylabel(f"y (µm); {step:.2g} mV apart")
+        left.set_xlabel("ms")
+        right.set_xlabel("Hz")
+        right.set_ylabel("power (mV²/Hz)")
+        return encode(figure, "svg", max(150, dpi))
 
 
 def _caption(tables: Tables, run: str) -> str:
@@ -92,8 +134,7 @@ def draw_run(
             axes.scatter(own["time"], own["y"], s=1.2, color=colour, label=name, linewidths=0,
                          rasterized=True)  # fmt: skip
         axes.set_xlabel("ms")
-        axes.set_ylabel("depth (µm)")
-        axes.invert_yaxis()
+        axes.set_ylabel("y (µm)")  # the pia is above
         axes.legend(fontsize=6.5, markerscale=4, loc="upper right")
         axes = figure.add_subplot(grid_[0, 3])
         own = rates[rates["attribute"] == by]

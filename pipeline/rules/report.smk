@@ -13,6 +13,7 @@ rule analysis:
             for name, run in MODEL.simulation.items()
             for key in run.record
         ],
+        [PATHS.lfp(name) for name, run in MODEL.simulation.items() if run.lfp],
         [PATHS.analysis(f"clamp_{name}") for name in PROTOCOLS],
     output:
         PATHS.analysis("verdicts"),

@@ -15,6 +15,7 @@ for _name, _run in MODEL.simulation.items():
             PATHS.simulation_config(_name),
             PATHS.spikes(_name),
             [PATHS.report(_name, key) for key in _run.record],
+            [PATHS.lfp(_name)] if _run.lfp else [],
             PATHS.simulation(_name) / "figures.json",
         log:
             PATHS.log(f"simulate_{_name}"),

@@ -31,6 +31,11 @@ from pipeline.sonata.reports import ReportWriter, read_report, read_spikes, writ
 BLOCK_VALUES = 4_000_000
 
 
+def run_seed(resolved: Resolved, simulation: Simulation) -> int:
+    """Seed of a run: its own, or the model's."""
+    return resolved.model.seed if simulation.seed is None else simulation.seed
+
+
 def write_input(
     resolved: Resolved, simulation: Simulation, name: str, paths: CircuitPaths, file
 ) -> Targets:
@@ -69,7 +74,7 @@ def write_input(
     else:
         dt = _interval(simulation, stimulus)
         frames = int(np.ceil(simulation.duration / dt - 1e-9))
-        blocks = _blocks(resolved, stimulus, name, paths, targets, frames, dt)
+        blocks = _blocks(resolved, simulation, stimulus, name, paths, targets, frames, dt)
     soma = np.zeros(len(targets.node_ids), np.int64)
     with ReportWriter(
         file, targets.population, targets.node_ids, soma, np.full(len(soma), 0.5),
@@ -126,21 +131,21 @@ def _interval(simulation: Simulation, stimulus) -> float:
     return simulation.dt
 
 
-def _blocks(resolved, stimulus, name, paths, targets, frames, dt):
+def _blocks(resolved, simulation, stimulus, name, paths, targets, frames, dt):
     rows = max(1, BLOCK_VALUES // max(1, len(targets.node_ids)))
-    streams = _noise_streams(resolved, stimulus, name, paths, targets)
+    streams = _noise_streams(resolved, simulation, stimulus, name, paths, targets)
     for start in range(0, frames, rows):
         times = np.arange(start, min(start + rows, frames)) * dt
         yield current_at(stimulus, times, len(targets.node_ids), streams)
 
 
-def _noise_streams(resolved, stimulus, name, paths, targets):
+def _noise_streams(resolved, simulation, stimulus, name, paths, targets):
     """One stream per cell, keyed by its stable key, so that subsets draw the same currents."""
     if not isinstance(stimulus, NoiseCurrent):
         return []
     nodes = read_nodes(paths.nodes(targets.population), targets.population)
     keys = nodes["key"] if "key" in nodes else nodes.index.to_series()
-    seed = resolved.model.seed if stimulus.seed is None else stimulus.seed
+    seed = run_seed(resolved, simulation) if stimulus.seed is None else stimulus.seed
     return [rng_for(seed, f"input/{name}", int(keys.loc[node])) for node in targets.node_ids]
 
 
@@ -230,7 +235,7 @@ def write_trains(resolved: Resolved, simulation: Simulation, name: str, paths: C
         source = source or paths.stimulus_spikes(stimulus.stimulus)
         _check_trains(source, stimulus.population or population, ids)
         return population, source
-    seed = resolved.model.seed if stimulus.seed is None else stimulus.seed
+    seed = run_seed(resolved, simulation) if stimulus.seed is None else stimulus.seed
     if isinstance(stimulus, VolleyInput):
         nodes, times = volley(stimulus, ids, seed, name, simulation.duration)
         write_spikes(file, population, nodes, times)

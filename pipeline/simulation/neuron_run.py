@@ -18,6 +18,7 @@ from pipeline.errors import CircuitError, Problem, SimulationError
 from pipeline.runtime import progress
 from pipeline.simulation.checkpoint import Checkpoint
 from pipeline.simulation.events import is_spikes
+from pipeline.simulation.lfp import Probe, check_lfp, make_probe
 from pipeline.simulation.neuron_cells import is_point, unstable
 from pipeline.simulation.plan import Plan
 from pipeline.simulation.record import Recorder
@@ -45,7 +46,7 @@ def check_inputs(plan: Plan) -> list[Problem]:
     if plan.coreneuron and not read_json(plan.paths.mechanisms, "compile").get("coreneuron"):
         hint = "run 'sonatina compile' for this model again"
         problems.append(Problem(str(plan.paths.mechanisms), "compiled without CoreNEURON", hint))
-    return problems
+    return problems + check_lfp(plan)
 
 
 def population_of_cells(plan: Plan) -> str:
@@ -144,19 +145,19 @@ def watch_spikes(h: Any, pc: Any, cells: dict[int, Any]) -> tuple[Any, Any]:
     return times, gids
 
 
-def make_recorders(plan: Plan, cells: dict[int, Any]) -> list[Recorder]:
-    """Starts the plan's reports."""
-    made = []
+def make_recorders(plan: Plan, cells: dict[int, Any]) -> list[Recorder | Probe]:
+    """Starts the plan's reports and electrodes."""
+    made: list[Recorder | Probe] = []
     for key, report in plan.config["reports"].items():
         if report["enabled"]:
             wanted = set(select_targets(plan.paths, report["cells"]).node_ids.tolist())
             chosen = {c.node_id: c.hobj for c in cells.values() if c.node_id in wanted}
             made.append(Recorder(plan, key, chosen, report))
-    return made
+    return made + make_probe(plan, cells)
 
 
 def advance(
-    h: Any, pc: Any, plan: Plan, cells: dict[int, Any], recorders: list[Recorder], spikes: Any,
+    h: Any, pc: Any, plan: Plan, cells: dict[int, Any], recorders: list[Recorder | Probe], spikes: Any,
     save: Checkpoint | None = None,
 ) -> None:  # fmt: skip
     """Runs from the start to the end of the plan in blocks, and streams the reports.

@@ -12,11 +12,11 @@ import pandas as pd
 
 from pipeline.config.load import Resolved
 from pipeline.config.psp import Psp
-from pipeline.config.simulation import PoissonInput, Simulation, SpikeInput, VolleyInput
+from pipeline.config.simulation import Lfp, PoissonInput, Simulation, SpikeInput, VolleyInput
 from pipeline.config.tables import read_csv
 from pipeline.errors import ConfigError, Problem, SimulationError
 from pipeline.runtime import write_json
-from pipeline.simulation.inputs import write_input, write_trains
+from pipeline.simulation.inputs import run_seed, write_input, write_trains
 from pipeline.sonata.layout import CHEMICAL, CircuitPaths, edge_population_name
 from pipeline.sonata.read import read_json
 
@@ -161,7 +161,7 @@ def write_plan(resolved: Resolved, name: str, paths: CircuitPaths) -> Path:
         "run": {
             "tstop": simulation.duration,
             "dt": simulation.dt,
-            "random_seed": resolved.model.seed,
+            "random_seed": run_seed(resolved, simulation),
             "spike_threshold": simulation.spike_threshold,
             "n_thread": simulation.threads,
             "rate_limit": simulation.rate_limit,
@@ -172,11 +172,18 @@ def write_plan(resolved: Resolved, name: str, paths: CircuitPaths) -> Path:
         "inputs": inputs,
         "gains": read_gains(resolved, simulation),
         "reports": reports,
+        **({"lfp": _lfp(simulation.lfp)} if simulation.lfp else {}),
         "output": {"output_dir": "$BASE_DIR", "spikes_file": "spikes.h5"},
     }
     path = paths.simulation_config(name)
     write_json(path, config)
     return path
+
+
+def _lfp(lfp: Lfp) -> dict[str, Any]:
+    """Electrodes; no part of SONATA."""
+    names = ("x", "y", "z", "conductivity")
+    return {"cells": lfp.nodes, "dt": lfp.every} | {name: getattr(lfp, name) for name in names}
 
 
 def _conditions(simulation: Simulation) -> dict[str, Any]:

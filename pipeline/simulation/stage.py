@@ -26,6 +26,10 @@ BYTES_PER_SEGMENT = 4500
 # with its share of point processes.
 EVENT_SEGMENT_STEPS_PER_SECOND = 1.75e7
 BYTES_PER_NETCON = 280
+# Cells with e-models (some twelve channels in every compartment of an interneuron), NEURON, one core.
+EMODEL_SEGMENT_STEPS_PER_SECOND = 2.0e6
+# A synapse with release and its NetCon (docs/synapses.md), in NEURON and in CoreNEURON: s per step, bytes.
+RELEASE_SECONDS, RELEASE_BYTES = (25e-9, 17e-9), (1900, 2800)
 MIB_PER_RANK, EVENT_MIB_PER_RANK = 150.0, 240.0
 
 
@@ -152,7 +156,9 @@ def compiled_library(paths: CircuitPaths, *, needed: bool = False) -> Path | Non
     return library
 
 
-def estimate(resolved: Resolved, name: str, segments: int, netcons: int = 0) -> dict[str, float]:
+def estimate(
+    resolved: Resolved, name: str, segments: int, netcons: int = 0, releases: int = 0
+) -> dict[str, float]:
     """Predicts the cost of a run before it starts.
 
     Args:
@@ -160,16 +166,22 @@ def estimate(resolved: Resolved, name: str, segments: int, netcons: int = 0) -> 
         name: Key under ``simulation``.
         segments: Compartments of the circuit.
         netcons: Connections driven by events.
+        releases: Synapses with release.
 
     Returns:
         Steps, seconds on the configured ranks, memory in MiB over all ranks.
     """
     simulation = resolved.model.simulation[name]
     steps = simulation.duration / simulation.dt
-    rate = EVENT_SEGMENT_STEPS_PER_SECOND if netcons else SEGMENT_STEPS_PER_SECOND
+    driven = netcons or releases
+    rate = EVENT_SEGMENT_STEPS_PER_SECOND if driven else SEGMENT_STEPS_PER_SECOND
+    rate = EMODEL_SEGMENT_STEPS_PER_SECOND if resolved.model.generalise else rate
+    per_step = segments / rate + releases * RELEASE_SECONDS[simulation.coreneuron]
+    bytes_held = segments * BYTES_PER_SEGMENT + netcons * BYTES_PER_NETCON
+    bytes_held += releases * RELEASE_BYTES[simulation.coreneuron]
     return {
         "steps": steps,
-        "seconds": float(np.ceil(steps * segments / rate / simulation.ranks)),
-        "memory_mib": (EVENT_MIB_PER_RANK if netcons else MIB_PER_RANK) * simulation.ranks
-        + (segments * BYTES_PER_SEGMENT + netcons * BYTES_PER_NETCON) / 2**20,
+        "seconds": float(np.ceil(steps * per_step / simulation.ranks)),
+        "memory_mib": (EVENT_MIB_PER_RANK if driven else MIB_PER_RANK) * simulation.ranks
+        + bytes_held / 2**20,
     }

@@ -246,6 +246,9 @@ class CircuitPaths:
     def generalise_part(self, part: int, parts: int) -> Path:
         return self.root / "generalise" / "parts" / f"{part + 1}_of_{parts}.json"
 
+    def lfp(self, simulation: str) -> Path:
+        return self.simulation(simulation) / "lfp.csv"
+
     def analysis(self, name: str) -> Path:
         return self.root / "analysis" / f"{name}.csv"
 

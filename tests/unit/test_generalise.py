@@ -21,10 +21,23 @@ from pipeline.config.generalise import Generalise
 from pipeline.config.load import load_model
 from pipeline.errors import CircuitError, ConfigError, PipelineError
 from pipeline.generalise import stage
-from pipeline.generalise.evaluation import Evaluation, Store, evaluate_missing, pair_keys
+from pipeline.generalise.evaluation import (
+    Evaluation,
+    Store,
+    evaluate_missing,
+    pair_keys,
+    write_known,
+)
 from pipeline.generalise.pairs import MeType, Pair, allowed_pairs, me_types, read_choices
 from pipeline.generalise.stage import judge_all, read_composition, run_generalise, run_part
-from pipeline.generalise.verdict import coverage_table, judge, pair_table
+from pipeline.generalise.verdict import (
+    coverage_table,
+    judge,
+    pair_table,
+    read_unmet,
+    score_table,
+    unmet_table,
+)
 from pipeline.nodes.build import run_nodes
 from pipeline.nodes.emodel_choice import Judged, judged_of
 from pipeline.nodes.populations import placed_types, population_counts
@@ -216,6 +229,24 @@ def test_verdicts(scores, currents, reason, accepted, said):
     assert (verdict.accepted, verdict.reason) == (accepted, said)
 
 
+def test_features_that_the_fit_itself_misses_decide_nothing(tmp_path):
+    lines = ["S,soma.v,rate,9,0,1,9,0", "S,soma.v,peak,1,0,1,1,0", "bAP,soma.v,x,9,0,1,9,0"]
+    lines += ["S,soma.v,depth,,0,1,250,0"]
+    header = "protocol,location,feature,value,mean,sd,score,held_out"
+    (tmp_path / "e.csv").write_text("\n".join([header, *lines]) + "\n")
+    unmet = read_unmet(tmp_path, ["e", "without a table"], RULES)
+    assert unmet == {"e": {"S.soma.v.rate": 9.0, "S.soma.v.depth": 250.0}}
+    scores = {"S.soma.v.rate": 40.0, "S.soma.v.peak": 2.0, "S.soma.v.depth": math.nan}
+    assert judge(Evaluation(scores, 0.1, 0.1), RULES, unmet["e"]).accepted
+    refused = judge(Evaluation(scores | {"S.soma.v.peak": 6.0}, 0.1, 0.1), RULES, unmet["e"])
+    assert refused.reason == "S.soma.v.peak 6 sd"
+    pair = Pair("m", "e")
+    table = score_table({pair: Evaluation(scores)}, RULES, unmet).set_index("feature")["counts"]
+    assert table.to_dict() == {"S.soma.v.rate": 0, "S.soma.v.peak": 1, "S.soma.v.depth": 0}
+    assert unmet_table(unmet)["feature"].tolist() == ["S.soma.v.depth", "S.soma.v.rate"]
+    assert read_unmet(None, ["e"], RULES) == {}
+
+
 # Incremental
 
 
@@ -261,7 +292,13 @@ def test_only_rows_of_a_new_morphology_are_computed(column, tmp_path):
     first = run_generalise(resolved, paths, toy, store)
     assert first["evaluated"] == first["pairs"] == 621 and first["me_types"] == 207
     before = {p.name: p.read_bytes() for p in paths.generalise("pairs").parent.glob("*.*")}
-    assert before.keys() == {"pairs.csv", "scores.csv", "coverage.csv", "generalise.sqlite"}
+    assert before.keys() == {
+        "pairs.csv",
+        "scores.csv",
+        "coverage.csv",
+        "unmet.csv",
+        "generalise.sqlite",
+    }
     assert run_generalise(resolved, paths, toy, store)["evaluated"] == 0
     after = {p.name: p.read_bytes() for p in paths.generalise("pairs").parent.glob("*.*")}
     assert before == after
@@ -343,6 +380,23 @@ def test_what_falls_over_is_told_and_tried_again(column, tmp_path):
     toy.calls.clear()
     judge_all(resolved, composition, toy, store)
     assert toy.calls == [("L5_TTPC1_0", "cADpyr")]
+
+
+def test_what_the_limit_ended_is_kept_until_the_limit_is_higher(tmp_path):
+    (tmp_path / "m.swc").write_text("m")
+    (tmp_path / "e.yaml").write_text("e")
+    files, pair, known = {"m": tmp_path / "m.swc"}, Pair("m", "e"), tmp_path / "known.json"
+    toy = Toy(tmp_path, limit=3.0)
+    keys = pair_keys([pair], files, toy)
+    late = Evaluation({}, reason="took longer than 3 s of processor time", limit=3.0)
+    write_known(known, {keys[pair]: late})
+    store = Store(tmp_path / "store", known)
+    assert repr(store.get(keys[pair])) == repr(late)
+    found, made = evaluate_missing(keys, files, toy, store)
+    assert made == 0 and not judge(found[pair], RULES).accepted
+    toy.limit = None
+    found, made = evaluate_missing(keys, files, toy, store)
+    assert made == 1 and found[pair].scores and store.get(keys[pair]).scores
 
 
 def test_a_damaged_entry_of_the_store_is_made_anew(tmp_path):
