@@ -12,6 +12,7 @@ import platform
 import re
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -100,13 +101,26 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def remove_leftovers(folder: str | Path) -> None:
-    """Removes temporary files below a folder whose writer on this machine is no longer alive."""
+def remove_leftovers(folder: str | Path, wait: float = 0.0) -> None:
+    """Removes temporary files below a folder whose writer on this machine is no longer alive.
+
+    Args:
+        folder: The folder.
+        wait: s. So long it waits for writers that are still ending.
+    """
     mark = re.compile(rf"^\..*\.{re.escape(platform.node())}-(\d+)\.\w+\.\w+$")
-    for path in Path(folder).rglob(".*"):
-        owner = mark.match(path.name)
-        if owner and not alive(int(owner[1])):
-            path.unlink(missing_ok=True)
+    until = time.monotonic() + wait
+    while True:
+        writing = False
+        for path in Path(folder).rglob(".*"):
+            owner = mark.match(path.name)
+            if owner and alive(int(owner[1])):
+                writing = True
+            elif owner:
+                path.unlink(missing_ok=True)
+        if not writing or time.monotonic() >= until:
+            return
+        time.sleep(0.05)
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -84,11 +84,32 @@ class Morphology:
 
     Attributes:
         axon: The axon rule it went through.
+        whole: Where an axon went: for every section of the file the id it has here, -1 for those that
+            are gone. Empty where ids are the file's.
     """
 
     name: str
     sections: tuple[Section, ...]
     axon: str = "keep"
+    whole: tuple[int, ...] = ()
+
+    def section_of(self, section: int) -> int:
+        """Returns the id here of a section of the file, as edges name it.
+
+        What stood on the axon that went stands on the first section of its stub, or on the soma where
+        there is none.
+
+        Raises:
+            IndexError: If the file has no such section.
+        """
+        if not 0 <= section < (len(self.whole) or len(self.sections)):
+            raise IndexError(section)
+        if not self.whole:
+            return section
+        found = self.whole[section]
+        if found >= 0:
+            return found
+        return next((k for k, s in enumerate(self.sections) if s.kind == AXON), 0)
 
     @property
     def soma_position(self) -> np.ndarray:
@@ -203,7 +224,10 @@ def with_axon(morphology: Morphology, rule: str) -> Morphology:
         points = start - np.outer(arc, [0.0, 1.0, 0.0])
         sections.append(Section(kind, parent, points, np.repeat(diameters, 2), segments))
         start, parent = points[-1], len(sections) - 1
-    return Morphology(morphology.name, tuple(sections), rule)
+    before = morphology.whole or tuple(range(len(morphology.sections)))
+    return Morphology(
+        morphology.name, tuple(sections), rule, tuple(new_id.get(k, -1) for k in before)
+    )
 
 
 def _stub(morphology: Morphology, rule: str) -> list[tuple[int, float, list[float], int]]:

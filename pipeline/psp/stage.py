@@ -27,7 +27,7 @@ from pipeline.sonata.read import read_edges, read_json
 from pipeline.worker import map_surviving
 
 log = logging.getLogger(__name__)
-VERSION = 1
+VERSION = 2
 """Raised when kept recordings would come out otherwise."""
 Runner = Callable[[list[Job], int, float], "list[dict | str]"]
 

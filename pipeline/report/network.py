@@ -111,8 +111,9 @@ def draw_run(
         axes = figure.add_subplot(grid_[1, 1])
         values = coupling["coupling"].dropna()
         if len(values):
-            axes.hist(values, bins=30, color=OURS)
-            axes.hist(coupling["null_mean"].dropna(), bins=30, histtype="step", color="#888888")
+            bins = np.linspace(-1.0, 1.0, 81)
+            axes.hist(values, bins, color=OURS)
+            axes.hist(coupling["null_mean"].dropna(), bins, histtype="step", color="#888888")
         axes.set_xlabel("coupling")
         axes.set_ylabel("cells")
         axes = figure.add_subplot(grid_[1, 2:])

@@ -20,10 +20,9 @@ from pipeline.errors import Problem
 from pipeline.mechanisms import load_library
 from pipeline.simulation import continuous, events, release_synapses, synapses
 from pipeline.simulation.bmtk_nodes import network_class
-from pipeline.simulation.checkpoint import Checkpoint, Live
+from pipeline.simulation.checkpoint import Checkpoint, Live, random_streams
 from pipeline.simulation.neuron_cells import CellShelf, build_point, locate, segment_count
 from pipeline.simulation.neuron_run import (
-    Clamp,
     advance,
     check_inputs,
     gather_spikes,
@@ -77,7 +76,7 @@ def run(plan: Plan) -> dict[str, float]:
     recorders = make_recorders(plan, cells)
     pc.setup_transfer()
     built = time.perf_counter()
-    save = _checkpoint(h, pc, plan, wired, clamps, spikes)
+    save = _checkpoint(h, pc, plan, cells, wired, clamps, spikes)
     advance(h, pc, plan, cells, recorders, spikes[0], save)
     gather_spikes(pc, plan, cells, spikes)
     ended = time.perf_counter()
@@ -98,7 +97,7 @@ def run(plan: Plan) -> dict[str, float]:
     return figures
 
 
-def _checkpoint(h, pc, plan: Plan, wired: _Wired, clamps: list[Clamp], spikes) -> Checkpoint | None:
+def _checkpoint(h, pc, plan: Plan, cells, wired: _Wired, clamps, spikes) -> Checkpoint | None:
     if plan.saving is None:
         return None
     references = continuous.voltages(wired.graded) + [clamp.current for clamp in clamps]
@@ -107,7 +106,9 @@ def _checkpoint(h, pc, plan: Plan, wired: _Wired, clamps: list[Clamp], spikes) -
         for stimulus, vectors in wired.driven.sources
     ]
     arrays = [(stimulus, np.array(times), np.array(gids)) for stimulus, times, gids in patterns]
-    return Checkpoint(h, pc, plan, plan.saving, Live(references, arrays), spikes)
+    processes = [*wired.graded.processes, *wired.driven.processes.values(), *wired.driven.releases]
+    streams = random_streams(processes, [cell.hobj for cell in cells.values()])
+    return Checkpoint(h, pc, plan, plan.saving, Live(references, streams, arrays), spikes)
 
 
 def start_neuron(plan: Plan) -> tuple[Any, Any]:

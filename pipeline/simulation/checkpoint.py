@@ -1,7 +1,7 @@
 """Saves a run on NEURON so that a later process goes on with it, spike for spike.
 
-Every rank saves NEURON's state (SaveState: voltages, states, random streams, events on their way) and what
-SaveState leaves out: currents that are played, voltages handed over between cells, spikes so far. Reports
+Every rank saves NEURON's state (SaveState: voltages, states, events on their way) and what SaveState leaves
+out: places in random streams, currents that are played, voltages handed over, spikes so far. Reports
 stream into raw files that are cut back to what the last save holds. Rank 0 writes ``checkpoint.json`` last;
 until then the save before it counts. It is good for the same number of ranks, config, circuit and library.
 """
@@ -20,6 +20,7 @@ import numpy as np
 
 from pipeline.errors import Problem, SimulationError
 from pipeline.runtime import file_hash, make_folder, value_hash, write_json
+from pipeline.simulation.neuron_cells import is_point
 from pipeline.simulation.plan import Plan
 from pipeline.sonata.circuit import load_json
 
@@ -55,11 +56,39 @@ class Live:
 
     Attributes:
         references: NEURON references of plain numbers.
+        streams: RANDOM variables of mechanisms, in an order that the next process makes again.
         patterns: Spikes that are played: the process, its times (ms) and gids, both in order.
     """
 
     references: list[Any]
+    streams: list[Any]
     patterns: list[tuple[Any, np.ndarray, np.ndarray]]
+
+
+def random_streams(processes: list[Any], cells: list[Any]) -> list[Any]:
+    """Returns the RANDOM variables of point processes and of the mechanisms in the cells' sections."""
+    names: dict[str, list[str]] = {}
+    found = []
+    for process in processes:
+        kind = process.hname().split("[")[0]
+        if kind not in names:
+            names[kind] = _streams_of(process)
+        found += [getattr(process, name) for name in names[kind]]
+    for hobj in cells:
+        if is_point(hobj):
+            continue
+        for mechanism in (m for section in hobj.all for segment in section for m in segment):
+            kind = mechanism.name()
+            if kind not in names:
+                names[kind] = _streams_of(mechanism)
+            found += [getattr(mechanism, name) for name in names[kind]]
+    return found
+
+
+def _streams_of(mechanism: Any) -> list[str]:
+    public = [name for name in dir(mechanism) if not name.startswith("_")]
+    named = ((name, getattr(getattr(mechanism, name, None), "hname", None)) for name in public)
+    return [name for name, hname in named if callable(hname) and hname().startswith("NMODLRandom")]
 
 
 def sent(times: np.ndarray, now: float) -> int:
@@ -119,6 +148,8 @@ class Checkpoint:
         with np.load(self._path(step, "npz")) as kept:
             for reference, value in zip(self._live.references, kept["values"], strict=True):
                 reference[0] = value
+            for stream, place in zip(self._live.streams, kept["places"], strict=True):
+                stream.set_seq(float(place))
             for vector, name in zip(self._spikes, ("times", "gids"), strict=True):
                 vector.from_python(kept[name])
         now = step * self._plan.dt
@@ -126,6 +157,7 @@ class Checkpoint:
             rest = sent(times, now)
             vectors = self._h.Vector(times[rest:]), self._h.Vector(gids[rest:])
             stimulus.play(*vectors)
+            stimulus.initps()  # from the first of them on
             self._played.append(vectors)
         restore_reports(entry["reports"])
         if self._pc.id() == 0:
@@ -167,7 +199,9 @@ class Checkpoint:
         state.fwrite(self._h.File(str(self._path(step, "state"))))
         values = np.array([reference[0] for reference in self._live.references], float)
         times, gids = (np.array(vector) for vector in self._spikes)
-        np.savez(self._path(step, "npz"), values=values, times=times, gids=gids)
+        places = np.array([stream.get_seq() for stream in self._live.streams], float)
+        arrays = {"values": values, "places": places, "times": times, "gids": gids}
+        np.savez(self._path(step, "npz"), **arrays)
         self._pc.barrier()
         if self._pc.id() == 0:
             entry = {"step": step, "mark": self._mark, "reports": reports}

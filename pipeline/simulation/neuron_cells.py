@@ -123,7 +123,7 @@ def locate(cell: Any, section: int, position: float) -> tuple[Any, float]:
 
     Args:
         cell: With ``node_id`` and ``hobj``.
-        section: Section id.
+        section: Section id, as the morphology's file has it; a cell whose axon is replaced has others.
         position: From 0 to 1 along the section.
 
     Raises:
@@ -135,9 +135,10 @@ def locate(cell: Any, section: int, position: float) -> tuple[Any, float]:
     sections = cell.hobj.all
     if len(sections) == 1:
         return sections[0], 0.5
-    if section >= len(sections):
-        message = (
-            f"an edge names section {section} of node {cell.node_id}, which has {len(sections)}"
-        )
-        raise CircuitError(Problem("edges", message, "'sonatina check' tells which"))
-    return sections[section], position
+    shape = getattr(cell.hobj, "shape", None)
+    try:
+        return sections[section if shape is None else shape.section_of(section)], position
+    except IndexError:
+        count = len(sections) if shape is None else len(shape.whole) or len(sections)
+        message = f"an edge names section {section} of node {cell.node_id}, which has {count}"
+        raise CircuitError(Problem("edges", message, "'sonatina check' tells which")) from None

@@ -86,8 +86,11 @@ def run_simulation(
     try:
         worker = "pipeline.simulation.worker"
         figures = run_ranks(worker, job, ranks, launcher, paths.simulation(name))
-    finally:
-        remove_leftovers(paths.simulation(name))  # ranks that are ended cannot do it
+    except BaseException:
+        # Ranks that are ended cannot do it, and may still be ending.
+        remove_leftovers(paths.simulation(name), wait=5.0)
+        raise
+    remove_leftovers(paths.simulation(name))
     write_json(paths.simulation(name) / "figures.json", figures)
     shutil.rmtree(folder_of(plan), ignore_errors=True)
     return figures

@@ -17,6 +17,7 @@ from pipeline.cells.morphology import (
     read_morphology,
     segment_counts,
     segments_of,
+    with_axon,
 )
 from pipeline.config.emodel import EModel, Membrane, read_emodel
 from pipeline.config.schema import DLambda, FixedLength
@@ -124,3 +125,21 @@ def test_a_single_compartment_keeps_area_and_conductance():
     assert point.morphology.sections[0].area == pytest.approx(area)
     total = emodel.mechanisms["soma"]["shl1"]["gbar"] * morphology.sections[0].area
     assert point.emodel.mechanisms["soma"]["shl1"]["gbar"] * area == pytest.approx(total)
+
+
+def test_edges_find_their_section_where_the_axon_was_replaced(tmp_path):
+    """Ids of edges are the file's; dendrites behind the axon get others in the built cell."""
+    (tmp_path / "c.swc").write_text(SWC)
+    kept, cut = (read_morphology(tmp_path / "c.swc", rule) for rule in ("keep", "stub"))
+    for old, section in enumerate(kept.sections):
+        new = cut.sections[cut.section_of(old)]
+        assert new.section_list == section.section_list
+        if section.section_list != "axon":
+            np.testing.assert_array_equal(new.points, section.points)
+    assert [kept.section_of(k) for k in range(3)] == [0, 1, 2]
+    assert [cut.section_of(k) for k in range(3)] == [0, 2, 1]
+    # What stood on the axon goes to the stub, or to the soma without one; rules may follow each other.
+    none = with_axon(cut, "none")
+    assert [none.section_of(k) for k in range(3)] == [0, 0, 1]
+    with pytest.raises(IndexError):
+        cut.section_of(3)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import h5py
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from pipeline.config.load import load_model
+from pipeline.config.perturbed import Perturb
 from pipeline.errors import CircuitError, ConfigError
 from pipeline.perturb import edges as change
 from pipeline.perturb.edges import Edges
@@ -139,8 +143,14 @@ def _circuit(folder, steps: str):
     write_nodes(folder / "nodes.h5", "c", columns, TYPES)
     (folder / "variants").mkdir(exist_ok=True)
     (folder / "variants" / "new.yaml").write_text("extends: ../model.yaml\nname: new\nset: {}\n")
-    (folder / "model.yaml").write_text(MODEL.format(steps=steps), encoding="utf-8")
+    # Imported nodes have no sets that a config could name, but the circuit has.
+    harmless = "{kind: remove, nodes: c}" if "nodes: M" in steps else steps
+    (folder / "model.yaml").write_text(MODEL.format(steps=harmless), encoding="utf-8")
     resolved = load_model(str(folder / "model.yaml"), "new")
+    if harmless != steps:
+        wanted = Perturb(of="default", steps=[yaml.safe_load(steps)])
+        model = resolved.model.model_copy(update={"perturb": wanted})
+        resolved = dataclasses.replace(resolved, model=model)
     base = base_paths(resolved, folder / "out")
     write_nodes(base.nodes("c"), "c", columns, TYPES)
     base.node_types("c").write_text(
