@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.body.build import build_body
 from pipeline.body.environment import Surroundings
 from pipeline.body.interface import to_units
-from pipeline.body.loop import Felt, Loop, Nerves, TaughtLoop
+from pipeline.body.loop import Disturbance, Felt, Loop, Nerves, TaughtLoop
 from pipeline.body.readout import (
     JunctionReadout,
     LinearReadout,
@@ -29,10 +29,14 @@ from pipeline.config.nerves import CircuitDrive
 from pipeline.config.tables import read_csv
 from pipeline.errors import ConfigError, Problem
 from pipeline.mpi import find_mpi, run_ranks
+from pipeline.runtime import rng_for
 from pipeline.simulation.plan import Plan
 from pipeline.simulation.stage import check_parts, compiled_library
 from pipeline.simulation.targets import select_targets
 from pipeline.sonata.layout import CircuitPaths
+
+DISTURBANCE_TIME = 200.0
+"""ms. Assumed: about twice the time constant of a muscle, so that muscles follow it."""
 
 
 def run_closed_loop(
@@ -44,6 +48,7 @@ def run_closed_loop(
     launcher: str | None = None,
     config: Behaviour | None = None,
     taught: Path | None = None,
+    disturbance: float = 0.0,
 ) -> dict[str, float]:
     """Runs one behaviour and writes ``behaviour/<name>.h5``.
 
@@ -56,9 +61,11 @@ def run_closed_loop(
         config: Other settings than the model's.
         taught: Instead, the stretch circuit drives the body, and what neurons and muscles did in every
             window goes to this file (npz: voltage, drive, current, names).
+        disturbance: With ``taught``: sd of the noise that is added to the drive of the muscles.
 
     Returns:
-        frames, seconds (simulated), build_s, run_s (wall clock), neurons_s (of it, in the neurons).
+        frames, seconds (simulated), build_s, run_s (wall clock), neurons_s (of it, in the neurons), cpu_s
+        (processor time of rank 0 in that time).
 
     Raises:
         PipelineError: If a table does not fit the circuit, or a rank fails.
@@ -76,6 +83,7 @@ def run_closed_loop(
         "seed": resolved.model.seed,
         "behaviour": config.model_dump(mode="json"),
         "tables": {key: str(path) for key, path in drive_tables(resolved, name).items()},
+        "disturbance": disturbance,
         "taught": str(taught.resolve()) if taught else "",
     }
     return run_ranks("pipeline.simulation.loop_worker", job, ranks, launcher)
@@ -213,8 +221,11 @@ def run_loop(job: dict, nerves: Nerves) -> dict[str, float]:
     config = Behaviour.model_validate(job["behaviour"])
     paths, timed = CircuitPaths(Path(job["root"])), TimedNerves(nerves)
     loop = build_loop(config, timed, paths, job["tables"], bool(job["taught"]))
+    if isinstance(loop, TaughtLoop) and job["disturbance"]:
+        rng = rng_for(job["seed"], "lesson/disturbance")
+        loop.disturbance = Disturbance(job["disturbance"], DISTURBANCE_TIME, rng)
     voltage = loop.warm_up(config.drive.warm_up)
-    timed.seconds, start = 0.0, perf_counter()
+    timed.seconds, start, cpu = 0.0, perf_counter(), process_time()
     record = loop.run(config.duration, config.interval, voltage, job["name"])
     seconds = perf_counter() - start
     if isinstance(loop, TaughtLoop):
@@ -222,10 +233,12 @@ def run_loop(job: dict, nerves: Nerves) -> dict[str, float]:
             np.savez(
                 file, voltage=np.array(loop.voltages), drive=np.array(loop.drives),
                 current=np.array(loop.currents), names=np.array(nerves.names),
+                curvature=record.curvature, positions=record.positions,
             )  # fmt: skip
     else:
         write_record(paths.behaviour(job["name"]), record)
     return {
+        "cpu_s": process_time() - cpu,
         "frames": float(len(record.time)),
         "seconds": config.duration / 1000,
         "run_s": seconds,
