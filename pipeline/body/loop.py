@@ -35,6 +35,9 @@ class Nerves(Protocol):
             float64 [cells]: mean voltage since the last call, mV.
         """
 
+    def restart(self) -> None:
+        """Goes back to time 0 and the first voltages."""
+
 
 @dataclass(frozen=True)
 class Felt:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from pipeline.body.build import build_body
 from pipeline.body.environment import Surroundings
+from pipeline.body.gait import measure_gait
 from pipeline.body.interface import to_units
 from pipeline.body.loop import Disturbance, Felt, Loop, Nerves, TaughtLoop
 from pipeline.body.readout import (
@@ -20,7 +22,7 @@ from pipeline.body.readout import (
     linear_weights,
     proprioception_shares,
 )
-from pipeline.body.record import write_record
+from pipeline.body.record import Record, Starts, write_record
 from pipeline.body.rod import RodBody
 from pipeline.body.stretch_circuit import StretchCircuit
 from pipeline.config.behaviour import Behaviour
@@ -29,7 +31,7 @@ from pipeline.config.nerves import CircuitDrive
 from pipeline.config.tables import read_csv
 from pipeline.errors import ConfigError, Problem
 from pipeline.mpi import find_mpi, run_ranks
-from pipeline.runtime import rng_for
+from pipeline.runtime import progress, rng_for
 from pipeline.simulation.plan import Plan
 from pipeline.simulation.stage import check_parts, compiled_library
 from pipeline.simulation.targets import select_targets
@@ -215,6 +217,10 @@ class TimedNerves:
         self.seconds += perf_counter() - start
         return voltage
 
+    def restart(self) -> None:
+        """See ``Nerves``."""
+        self._nerves.restart()
+
 
 def run_loop(job: dict, nerves: Nerves) -> dict[str, float]:
     """Runs the loop of a job on rank 0 and writes its record."""
@@ -227,7 +233,7 @@ def run_loop(job: dict, nerves: Nerves) -> dict[str, float]:
     voltage = loop.warm_up(config.drive.warm_up)
     timed.seconds, start, cpu = 0.0, perf_counter(), process_time()
     record = loop.run(config.duration, config.interval, voltage, job["name"])
-    seconds = perf_counter() - start
+    seconds, cpu, nerves_seconds = perf_counter() - start, process_time() - cpu, timed.seconds
     if isinstance(loop, TaughtLoop):
         with open(job["taught"], "wb") as file:
             np.savez(
@@ -236,11 +242,44 @@ def run_loop(job: dict, nerves: Nerves) -> dict[str, float]:
                 curvature=record.curvature, positions=record.positions,
             )  # fmt: skip
     else:
-        write_record(paths.behaviour(job["name"]), record)
+        starts = run_starts(config, record, timed, paths, job) if config.starts else None
+        write_record(paths.behaviour(job["name"]), replace(record, starts=starts))
     return {
-        "cpu_s": process_time() - cpu,
+        "cpu_s": cpu,
         "frames": float(len(record.time)),
         "seconds": config.duration / 1000,
         "run_s": seconds,
-        "neurons_s": timed.seconds,
+        "neurons_s": nerves_seconds,
     }
+
+
+def run_starts(
+    config: Behaviour, first: Record, nerves: Nerves, paths: CircuitPaths, job: dict
+) -> Starts:
+    """Runs a behaviour from its other headings, and from all of them without senses as a control.
+
+    Every start has its own body and surroundings; the neurons begin anew.
+    """
+    count = config.starts.count
+    headings = (config.heading + 360.0 * np.arange(count) / count + 180) % 360 - 180
+    planned = [(heading, True) for heading in headings]
+    planned += [(heading, False) for heading in headings if config.starts.control]
+    rows = []
+    for heading, smelling in progress(planned, label=f"{job['name']} starts", unit="start"):
+        record = first
+        if rows:
+            tree = config.model_dump() | {"heading": heading, "starts": None}
+            if not smelling:
+                tree["environment"]["sensing"] = {}
+            again = Behaviour.model_validate(tree)
+            nerves.restart()
+            loop = build_loop(again, nerves, paths, job["tables"], False)
+            record = loop.run(config.duration, config.interval, loop.warm_up(config.drive.warm_up))
+        head, centre = record.positions[:, 0], record.positions.mean(1)
+        kept = record.time >= config.settle
+        gait = measure_gait(record.curvature[kept], centre[kept], config.interval)
+        rows.append(
+            (heading, smelling, head.astype(np.float32), centre.astype(np.float32),
+             gait.frequency, gait.wavelength, gait.speed)
+        )  # fmt: skip
+    return Starts(*map(np.array, zip(*rows, strict=True)))

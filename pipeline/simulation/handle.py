@@ -50,9 +50,9 @@ class Handle:
         pc.setup_transfer()
         h.dt, h.steps_per_ms = plan.dt, 1.0 / plan.dt
         h.celsius = plan.config["conditions"]["celsius"]
-        self._dt = plan.dt
+        self._dt, self._v_init = plan.dt, plan.config["conditions"]["v_init"]
         pc.set_maxstep(10)
-        h.finitialize(plan.config["conditions"]["v_init"])
+        self._begin()
 
     @property
     def rank(self) -> int:
@@ -75,10 +75,20 @@ class Handle:
         self._pc.py_broadcast((current, until), 0)
         return self._window(current, until)
 
+    def restart(self) -> None:
+        """Goes back to time 0 and the first voltages; call it on rank 0 only."""
+        self._pc.py_broadcast((None, 0.0), 0)
+        self._begin()
+
     def follow(self) -> None:
         """Takes part in the exchanges of rank 0 until it closes."""
         while (job := self._pc.py_broadcast(None, 0)) is not None:
-            self._window(*job)
+            self._begin() if job[0] is None else self._window(*job)
+
+    def _begin(self) -> None:
+        for electrode in self._electrodes.values():
+            electrode.amp = 0.0
+        self._h.finitialize(self._v_init)
 
     def close(self) -> None:
         """Lets the other ranks go; call it on rank 0."""
