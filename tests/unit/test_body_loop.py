@@ -110,13 +110,13 @@ def test_a_taught_loop_takes_notes():
 
 def test_a_disturbed_lesson_keeps_what_the_teacher_wanted():
     run = loop(behaviour(), kind=TaughtLoop)
-    run.disturbance = Disturbance(0.03, 200.0, np.random.default_rng(0))
+    run.disturbance = Disturbance(0.02, 200.0, np.random.default_rng(0))
     moved = np.array([(run.turn(), run.drive)[1] for _ in range(500)])
     pushed = moved - np.array(run.drives)
     assert np.ptp(run.drives, 0).max() < 1e-9  # the readout of this test is constant
     np.testing.assert_allclose(pushed[:, :24], pushed[:, 48:72], atol=1e-12)  # left and right alike
     sides = pushed[:, [0, 4, 24]]
-    np.testing.assert_allclose(sides.std(0), 0.03, rtol=0.4)
+    np.testing.assert_allclose(sides.std(0), 0.02, rtol=0.4)
     assert np.ptp(pushed[:, 0:4], 1).max() < 1e-9
     after = np.corrcoef(sides[:-10, 0], sides[10:, 0])[0, 1]
     assert after == pytest.approx(np.exp(-1), abs=0.2)
