@@ -8,6 +8,7 @@ STAMP := $(VENV)/.installed
 
 run: $(STAMP)
 	@$(BIN)/sonatina run worm
+	@$(BIN)/sonatina run worm alive
 	@$(BIN)/sonatina run v1 tiny
 	@$(BIN)/sonatina run column tiny
 

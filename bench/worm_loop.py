@@ -5,6 +5,7 @@ rod, and full with the soft body. Also: soma voltages of coarse against full und
 Circuits are built below circuits/ where they are missing.
 """
 
+import os
 import subprocess
 import sys
 from time import perf_counter
@@ -63,6 +64,11 @@ def circuit(variant: str | None, body: str, seconds: float, ranks: int) -> str:
     return f"{factor:.2f} times real time ({figures['segments']:.0f} compartments, neurons {share:.0%})"
 
 
+def load() -> str:
+    """Load of the machine in the last minute: above the number of cores a figure is a lower bound."""
+    return f"load {os.getloadavg()[0]:.1f} of {os.cpu_count()} cores"
+
+
 def cubic(seconds: float) -> str:
     """Fifteen cubic neurons; forward neurons above reversal neurons let the rod's circuit go."""
     resolved = load_model("premotor")
@@ -104,8 +110,12 @@ def difference() -> str:
 if __name__ == "__main__":
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 5.0
     ranks = int(sys.argv[2]) if len(sys.argv) > 2 else 2
-    print(f"cubic + rod: {cubic(seconds)}", flush=True)
+    print(f"cubic + rod: {cubic(seconds)}; {load()}", flush=True)
     for rung, variant in RUNGS.items():
-        print(f"{rung} + rod: {circuit(variant, 'rod', seconds, ranks)}", flush=True)
-    print(f"full + soft: {circuit(None, 'soft', seconds / 5, ranks)}", flush=True)
+        for count in sorted({1, ranks}):
+            figure = circuit(variant, "rod", seconds, count)
+            print(f"{rung} + rod, {count} ranks: {figure}; {load()}", flush=True)
+    for rung in ("coarse", "full"):
+        figure = circuit(RUNGS[rung], "soft", seconds / 5, ranks)
+        print(f"{rung} + soft, {ranks} ranks: {figure}; {load()}", flush=True)
     print(f"coarse against full: {difference()}")

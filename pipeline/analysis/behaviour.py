@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from pipeline.analysis.starts import start_figures, starts_table, touch_figures
 from pipeline.analysis.structure import Metric
 from pipeline.body.gait import measure_gait
 from pipeline.body.record import Record, read_record
@@ -31,6 +32,8 @@ def analyse_behaviours(
             continue
         record = read_record(paths.behaviour(name))
         tables[f"track_{name}"] = track_table(record)
+        if record.starts:
+            tables[f"starts_{name}"] = starts_table(config, record)
         metrics += [
             (f"behaviour.{name}.{figure}", value, unit)
             for figure, value, unit in figures(config, record)
@@ -72,4 +75,5 @@ def figures(config: Behaviour, record: Record) -> list[tuple[str, float, str]]:
         near = np.flatnonzero(distance <= config.arrived)
         if len(near):
             found.append((f"{name}.time_to_source", float(record.time[near[0]]) / 1000, "s"))
-    return found
+    found += touch_figures(config, record)
+    return found + (start_figures(config, record) if record.starts else [])

@@ -17,7 +17,7 @@ from typing import Protocol
 import numpy as np
 
 from pipeline.body.environment import Surroundings
-from pipeline.body.interface import Body, side_weights, to_sides
+from pipeline.body.interface import PER_QUADRANT, Body, side_weights, to_sides, to_units
 from pipeline.body.readout import Readout
 from pipeline.body.record import Record
 from pipeline.runtime import progress
@@ -34,6 +34,9 @@ class Nerves(Protocol):
         Returns:
             float64 [cells]: mean voltage since the last call, mV.
         """
+
+    def restart(self) -> None:
+        """Goes back to time 0 and the first voltages."""
 
 
 @dataclass(frozen=True)
@@ -113,9 +116,13 @@ class Loop:
         current = self.feel()
         self.turns += 1
         voltage = self.nerves.exchange(current, self.warm + self.now)
-        self.drive = self.readout.drive(voltage)
+        self.drive = self.muscles(voltage)
         self.body.advance(self.drive, self.window)
         return voltage
+
+    def muscles(self, voltage: np.ndarray) -> np.ndarray:
+        """Returns float64 [96], the drive of a window with these mean voltages (mV)."""
+        return self.readout.drive(voltage)
 
     def run(self, duration: float, interval: float, voltage: np.ndarray, label: str = "") -> Record:
         """Runs and records frames at 0, interval, ... up to the duration (ms).
@@ -148,13 +155,39 @@ class Loop:
 
 
 @dataclass
+class Disturbance:
+    """Coloured noise on the muscles: an Ornstein-Uhlenbeck process for every four muscles of a side.
+
+    Attributes:
+        sd: Of the drive.
+        time: ms. Over which it is forgotten.
+        rng: Where it is drawn.
+    """
+
+    sd: float
+    time: float
+    rng: np.random.Generator
+    level: np.ndarray = field(default_factory=lambda: np.zeros((2, 6)))
+
+    def next(self, duration: float) -> np.ndarray:
+        """Goes on for a duration (ms) and returns float64 [96]."""
+        kept = np.exp(-duration / self.time)
+        drawn = self.rng.standard_normal(self.level.shape)
+        self.level = kept * self.level + np.sqrt(1 - kept**2) * self.sd * drawn
+        return to_units(np.repeat(self.level, PER_QUADRANT // 6, axis=1))
+
+
+@dataclass
 class TaughtLoop(Loop):
     """A loop that takes notes: with a teacher for a readout, material to fit one.
 
     Attributes:
+        disturbance: Pushes muscles off what the teacher wants; the notes keep what it wanted, so that
+            a pupil sees how to come back.
         currents, voltages, drives: Of every window: float64 [cells] (nA, mV) and [96].
     """
 
+    disturbance: Disturbance | None = None
     currents: list[np.ndarray] = field(default_factory=list)
     voltages: list[np.ndarray] = field(default_factory=list)
     drives: list[np.ndarray] = field(default_factory=list)
@@ -167,5 +200,11 @@ class TaughtLoop(Loop):
     def turn(self) -> np.ndarray:
         """See ``Loop``."""
         self.voltages.append(super().turn())
-        self.drives.append(self.drive)
         return self.voltages[-1]
+
+    def muscles(self, voltage: np.ndarray) -> np.ndarray:
+        """See ``Loop``."""
+        self.drives.append(super().muscles(voltage))
+        if self.disturbance is None:
+            return self.drives[-1]
+        return np.clip(self.drives[-1] + self.disturbance.next(self.window), 0, 1)

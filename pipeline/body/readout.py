@@ -11,7 +11,7 @@ import pandas as pd
 from pipeline.body.interface import MUSCLES
 from pipeline.errors import ConfigError, Problem
 
-OFFSET = "offset"
+OFFSET, CEILING = "offset", "ceiling"
 
 
 class Readout(Protocol):
@@ -50,14 +50,16 @@ class LinearReadout:
     Attributes:
         weights: float64 [96, cells], 1/mV.
         offset: float64 [96].
+        ceiling: float64 [96]. Largest drive.
     """
 
     weights: np.ndarray
     offset: np.ndarray
+    ceiling: np.ndarray | float = 1.0
 
     def drive(self, voltage: np.ndarray) -> np.ndarray:
         """See ``Readout``."""
-        return np.clip(self.weights @ voltage + self.offset, 0, 1)
+        return np.clip(self.weights @ voltage + self.offset, 0, self.ceiling)
 
 
 def junction_shares(table: pd.DataFrame, names: list[str], path: str) -> np.ndarray:
@@ -99,16 +101,17 @@ def junction_shares(table: pd.DataFrame, names: list[str], path: str) -> np.ndar
 
 def linear_weights(
     table: pd.DataFrame, names: list[str], path: str
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Reads a linear readout.
 
     Args:
-        table: neuron, then one column per muscle; the row ``offset`` is added.
+        table: neuron, then one column per muscle; the row ``offset`` is added, the row ``ceiling`` is
+            the largest drive (default 1).
         names: Cells of the circuit.
         path: For messages.
 
     Returns:
-        float64 [96, cells] and float64 [96].
+        float64 [96, cells], float64 [96] and float64 [96].
 
     Raises:
         ConfigError: If columns are missing, numbers are none, or the table names unknown cells.
@@ -122,15 +125,18 @@ def linear_weights(
         raise ConfigError(Problem(f"{path}:{row + 2}", found, "write a number"))
     cells = {name: i for i, name in enumerate(names)}
     weights, offset = np.zeros((len(MUSCLES), len(names))), np.zeros(len(MUSCLES))
+    ceiling = np.ones(len(MUSCLES))
     for i, name in enumerate(table["neuron"]):
         if name == OFFSET:
             offset += numbers[i]
+        elif name == CEILING:
+            ceiling = numbers[i]
         elif name in cells:
             weights[:, cells[name]] += numbers[i]
         else:
             hint = "a readout holds for the circuit it was trained on"
             raise ConfigError(Problem(f"{path}:{i + 2}", f"no cell {name!r} in the circuit", hint))
-    return weights, offset
+    return weights, offset, ceiling
 
 
 def proprioception_shares(table: pd.DataFrame, names: list[str], path: str) -> np.ndarray:

@@ -15,6 +15,30 @@ UNITS = {
     "time": "ms", "positions": "um", "velocities": "um/ms", "forces": "nN", "curvature": "1/um",
     "activation": "1", "concentration": "1", "current": "nA", "voltage": "mV",
 }  # fmt: skip
+START_UNITS = {
+    "heading": "degrees", "smelling": "1", "head": "um", "centre": "um", "frequency": "Hz",
+    "wavelength": "body lengths", "speed": "um/s",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Starts:
+    """The same behaviour from several headings; the first is that of the record itself.
+
+    Attributes:
+        heading: float64 [starts], degrees.
+        smelling: bool [starts]. False: a control without sensing.
+        head, centre: float32 [starts, frames, 2], um.
+        frequency, wavelength, speed: float64 [starts]; Hz, body lengths, um/s; after ``settle``.
+    """
+
+    heading: np.ndarray
+    smelling: np.ndarray
+    head: np.ndarray
+    centre: np.ndarray
+    frequency: np.ndarray
+    wavelength: np.ndarray
+    speed: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -30,6 +54,7 @@ class Record:
         current: float64 [frames, sensors], nA.
         voltage: float32 [frames, neurons], mV, mean of the last window; None without neurons.
         neurons: Their names.
+        starts: Of a behaviour with several.
     """
 
     time: np.ndarray
@@ -42,6 +67,7 @@ class Record:
     current: np.ndarray
     voltage: np.ndarray | None = None
     neurons: tuple[str, ...] = ()
+    starts: Starts | None = None
 
 
 def write_record(path: Path, record: Record) -> None:
@@ -55,6 +81,11 @@ def write_record(path: Path, record: Record) -> None:
         if record.neurons:
             names = np.array([name.encode() for name in record.neurons])
             file.create_dataset("neurons", data=names, track_times=False)
+        if record.starts:
+            for name, unit in START_UNITS.items():
+                data = getattr(record.starts, name)
+                file.create_dataset(f"starts/{name}", data=data, track_times=False)
+                file[f"starts/{name}"].attrs["units"] = unit
 
 
 def read_record(path: Path) -> Record:
@@ -65,9 +96,12 @@ def read_record(path: Path) -> Record:
     """
     try:
         with h5py.File(path) as file:
-            optional = {"voltage", "neurons"} - set(file)
+            optional = {"voltage", "neurons", "starts"} - set(file)
             wanted = [f.name for f in fields(Record) if f.name not in optional]
-            found = {name: file[name][()] for name in wanted}
+            starts = "starts" in wanted
+            found = {name: file[name][()] for name in wanted if name != "starts"}
+            if starts:
+                found["starts"] = Starts(**{key: file["starts"][key][()] for key in START_UNITS})
             if "neurons" in found:
                 found["neurons"] = tuple(name.decode() for name in found["neurons"])
             return Record(**found)

@@ -258,16 +258,14 @@ class _Elements:
 
     def band(self, rows: np.ndarray, weight: np.ndarray) -> np.ndarray:
         """Returns B' diag(weight) B as a lower band float64 [6, 3 (N + 1)]."""
-        blocks = np.einsum("cni,cn,cnj->nij", *self._split(rows, weight), optimize=True)
+        stacked = rows.reshape(4, self.n, 6).transpose(1, 0, 2)
+        weighted = stacked * weight.reshape(4, self.n).T[:, :, None]
+        blocks = weighted.transpose(0, 2, 1) @ stacked
         band = np.zeros((BAND + 1, 3 * (self.n + 1)))
         for row in range(6):
             for column in range(row + 1):
                 band[row - column, column : column + 3 * self.n : 3] += blocks[:, row, column]
         return band
-
-    def _split(self, rows: np.ndarray, weight: np.ndarray):
-        stacked = rows.reshape(4, self.n, 6)
-        return stacked, weight.reshape(4, self.n), stacked
 
     def scatter(self, rows: np.ndarray, tension: np.ndarray) -> np.ndarray:
         """Returns B' tension as float64 [rods, 3]."""

@@ -166,6 +166,13 @@ class Environment(Strict):
         return self
 
 
+class Starts(Strict):
+    """The same behaviour from several headings, so that figures have a spread."""
+
+    count: int = Field(20, ge=2, le=1000, description="Headings, evenly over the circle.")
+    control: bool = Field(False, description="Every heading once more without any sensing.")
+
+
 class Behaviour(Strict):
     """One run of a body in an environment."""
 
@@ -180,6 +187,9 @@ class Behaviour(Strict):
     )
     heading: float = Field(180.0, ge=-360, le=360, description="Where the head points, degrees.")
     arrived: Distance = Field(200.0, description="Head nearer than this has reached a source.")
+    starts: Starts | None = Field(
+        None, description="Repeats from other headings; needs a drive of kind circuit."
+    )
 
     @model_validator(mode="after")
     def _times(self) -> Behaviour:
@@ -194,6 +204,8 @@ class Behaviour(Strict):
         if self.body.kind == "soft" and self.environment.medium:
             raise ValueError("a soft body knows water only; write medium: 0")
         if self.drive.kind == "stretch":
+            if self.starts:
+                raise ValueError("starts need a circuit that drives the body")
             if self.body.kind == "soft":
                 raise ValueError("the stretch circuit drives a rod only")
             return self

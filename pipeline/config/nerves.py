@@ -33,12 +33,12 @@ class JunctionMuscles(Strict):
 
 
 class LinearMuscles(Strict):
-    """Muscles as weighted sums of voltages, cut to 0..1 (published: a dense ridge regression)."""
+    """Muscles as weighted sums of voltages, cut to 0..ceiling (published: a dense ridge regression, 0.8)."""
 
     kind: Literal["linear"]
     table: RelativeFile = Field(
-        description="CSV: neuron (the row `offset` is added), then one column per muscle unit; "
-        "1/mV. 'sonatina train' writes one."
+        description="CSV: neuron (the row `offset` is added, the row `ceiling` is the largest drive), "
+        "then one column per muscle unit; 1/mV. 'sonatina train' writes one."
     )
 
 

@@ -70,11 +70,16 @@ class ReadoutTraining(Strict):
         min_length=1,
         description="Penalties that are compared; in mV^2 per window.",
     )
+    disturbance: Probability = Field(
+        0.0,
+        description="Noise on the muscles during the lesson (sd of the drive). Without it the readout "
+        "has seen one gait only, from which nothing says how to come back to it.",
+    )
     gain: float = Field(
         1.0,
         gt=0,
-        description="Stretches the readout around each muscle's mean drive. A regression never "
-        "drives as hard as its teacher, so that at 1 the closed loop comes to rest.",
+        description="Stretches the readout around half of each muscle's largest taught drive, at which "
+        "it is cut. The teacher is on or off; a regression smooths that, and at 1 the loop comes to rest.",
     )
     table: RelativeFile = Field(description="Table that --save writes.")
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pipeline.body.environment import source_concentration
 from pipeline.body.record import Record, read_record
 from pipeline.body.rod import rod_radii
 from pipeline.config.behaviour import Behaviour
@@ -15,6 +16,8 @@ from pipeline.report.plots import WIDE
 from pipeline.report.style import OURS, PALETTE, THEIRS, Figure, encode, new_figure, style
 
 MOST_FRAMES, MOST_POINTS = 600, 25
+FIELD_REACH = 4000.0
+"""um around a source that the player paints."""
 MOST_NEURONS = 12
 """Voltages shown beside the body: those that vary most."""
 
@@ -35,6 +38,17 @@ def behaviour_figures(tables: Tables) -> list[Figure]:
                 (tables.link(f"track_{name}"),), tables.command("behave"),
             )
         )  # fmt: skip
+        if record.starts:
+            found.append(
+                Figure(
+                    f"starts-{name}", f"{name}: {len(record.starts.heading)} starts",
+                    draw_starts(config, record, dpi),
+                    "Tracks of the head from all starts, with senses and without",
+                    "Tracks of the head from a common place in all directions; dots are ends, crosses "
+                    "sources. Right: the distance to the first source over time.",
+                    (tables.link(f"starts_{name}"),), tables.command("behave"),
+                )
+            )  # fmt: skip
     traces, weights = tables["premotor_traces"], tables["premotor_weights"]
     if len(traces):
         found.append(
@@ -73,13 +87,20 @@ def player_data(tables: Tables) -> list[dict[str, Any]]:
                 .tolist(),
                 "frames": shown.reshape(len(shown), -1).tolist(),
                 "sources": [
-                    {"name": key, "place": source.place}
+                    {"name": key, "place": source.place, "field": _field(source)}
                     for key, source in config.environment.sources.items()
                 ],
                 "neurons": _live(record, every),
             }
         )
     return found
+
+
+def _field(source) -> list[float]:
+    """Concentration of a source at time 0 from its place to ``FIELD_REACH``, its range mapped on 1..0."""
+    points = np.stack([np.linspace(0, FIELD_REACH, 13), np.zeros(13)], 1) + source.place
+    level = source_concentration(source, points, 0.0)
+    return np.round((level - level[-1]) / max(level[0] - level[-1], 1e-12), 3).tolist()
 
 
 def _live(record: Record, every: int) -> list[dict[str, Any]]:
@@ -127,6 +148,31 @@ def draw_behaviour(config: Behaviour, record: Record, dpi: int) -> str:
             right.plot(source.place[0] / 1e3, source.place[1] / 1e3, "x", color=PALETTE[4])
         right.set(xlabel="x (mm)", ylabel="y (mm)")
         right.set_aspect("equal", adjustable="datalim")
+        return encode(figure, "png", dpi)
+
+
+def draw_starts(config: Behaviour, record: Record, dpi: int) -> str:
+    """Draws the tracks of all starts and their distances to the first source into a data URI."""
+    starts, sources = record.starts, list(config.environment.sources.values())
+    groups = [("with senses", starts.smelling, OURS)]
+    if not starts.smelling.all():
+        groups.append(("without", ~starts.smelling, THEIRS))
+    with style():
+        figure = new_figure(WIDE, 3.2)
+        axes = figure.subplots(1, len(groups) + bool(sources), squeeze=False)[0]
+        for axis, (label, chosen, colour) in zip(axes, groups, strict=False):
+            for head in starts.head[chosen] / 1e3:
+                axis.plot(*head.T, color=colour, linewidth=0.5)
+                axis.plot(*head[-1], ".", color=colour)
+            for source in sources:
+                axis.plot(source.place[0] / 1e3, source.place[1] / 1e3, "x", color=PALETTE[4])
+            axis.set(xlabel="x (mm)", ylabel="y (mm)", title=label)
+            axis.set_aspect("equal", adjustable="datalim")
+        for _label, chosen, colour in groups if sources else []:
+            distance = np.linalg.norm(starts.head[chosen] - np.array(sources[0].place), axis=2)
+            axes[-1].plot(record.time / 1e3, distance.T / 1e3, color=colour, linewidth=0.4)
+            axes[-1].plot(record.time / 1e3, distance.mean(0) / 1e3, color=colour, linewidth=2)
+            axes[-1].set(xlabel="time (s)", ylabel="distance to the source (mm)")
         return encode(figure, "png", dpi)
 
 

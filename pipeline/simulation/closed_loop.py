@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 import numpy as np
 
 from pipeline.body.build import build_body
 from pipeline.body.environment import Surroundings
+from pipeline.body.gait import measure_gait
 from pipeline.body.interface import to_units
-from pipeline.body.loop import Felt, Loop, Nerves, TaughtLoop
+from pipeline.body.loop import Disturbance, Felt, Loop, Nerves, TaughtLoop
 from pipeline.body.readout import (
     JunctionReadout,
     LinearReadout,
@@ -20,7 +22,7 @@ from pipeline.body.readout import (
     linear_weights,
     proprioception_shares,
 )
-from pipeline.body.record import write_record
+from pipeline.body.record import Record, Starts, write_record
 from pipeline.body.rod import RodBody
 from pipeline.body.stretch_circuit import StretchCircuit
 from pipeline.config.behaviour import Behaviour
@@ -29,10 +31,14 @@ from pipeline.config.nerves import CircuitDrive
 from pipeline.config.tables import read_csv
 from pipeline.errors import ConfigError, Problem
 from pipeline.mpi import find_mpi, run_ranks
+from pipeline.runtime import progress, rng_for
 from pipeline.simulation.plan import Plan
 from pipeline.simulation.stage import check_parts, compiled_library
 from pipeline.simulation.targets import select_targets
 from pipeline.sonata.layout import CircuitPaths
+
+DISTURBANCE_TIME = 200.0
+"""ms. Assumed: about twice the time constant of a muscle, so that muscles follow it."""
 
 
 def run_closed_loop(
@@ -44,6 +50,7 @@ def run_closed_loop(
     launcher: str | None = None,
     config: Behaviour | None = None,
     taught: Path | None = None,
+    disturbance: float = 0.0,
 ) -> dict[str, float]:
     """Runs one behaviour and writes ``behaviour/<name>.h5``.
 
@@ -56,9 +63,11 @@ def run_closed_loop(
         config: Other settings than the model's.
         taught: Instead, the stretch circuit drives the body, and what neurons and muscles did in every
             window goes to this file (npz: voltage, drive, current, names).
+        disturbance: With ``taught``: sd of the noise that is added to the drive of the muscles.
 
     Returns:
-        frames, seconds (simulated), build_s, run_s (wall clock), neurons_s (of it, in the neurons).
+        frames, seconds (simulated), build_s, run_s (wall clock), neurons_s (of it, in the neurons), cpu_s
+        (processor time of rank 0 in that time).
 
     Raises:
         PipelineError: If a table does not fit the circuit, or a rank fails.
@@ -76,6 +85,7 @@ def run_closed_loop(
         "seed": resolved.model.seed,
         "behaviour": config.model_dump(mode="json"),
         "tables": {key: str(path) for key, path in drive_tables(resolved, name).items()},
+        "disturbance": disturbance,
         "taught": str(taught.resolve()) if taught else "",
     }
     return run_ranks("pipeline.simulation.loop_worker", job, ranks, launcher)
@@ -207,27 +217,69 @@ class TimedNerves:
         self.seconds += perf_counter() - start
         return voltage
 
+    def restart(self) -> None:
+        """See ``Nerves``."""
+        self._nerves.restart()
+
 
 def run_loop(job: dict, nerves: Nerves) -> dict[str, float]:
     """Runs the loop of a job on rank 0 and writes its record."""
     config = Behaviour.model_validate(job["behaviour"])
     paths, timed = CircuitPaths(Path(job["root"])), TimedNerves(nerves)
     loop = build_loop(config, timed, paths, job["tables"], bool(job["taught"]))
+    if isinstance(loop, TaughtLoop) and job["disturbance"]:
+        rng = rng_for(job["seed"], "lesson/disturbance")
+        loop.disturbance = Disturbance(job["disturbance"], DISTURBANCE_TIME, rng)
     voltage = loop.warm_up(config.drive.warm_up)
-    timed.seconds, start = 0.0, perf_counter()
+    timed.seconds, start, cpu = 0.0, perf_counter(), process_time()
     record = loop.run(config.duration, config.interval, voltage, job["name"])
-    seconds = perf_counter() - start
+    seconds, cpu, nerves_seconds = perf_counter() - start, process_time() - cpu, timed.seconds
     if isinstance(loop, TaughtLoop):
         with open(job["taught"], "wb") as file:
             np.savez(
                 file, voltage=np.array(loop.voltages), drive=np.array(loop.drives),
                 current=np.array(loop.currents), names=np.array(nerves.names),
+                curvature=record.curvature, positions=record.positions,
             )  # fmt: skip
     else:
-        write_record(paths.behaviour(job["name"]), record)
+        starts = run_starts(config, record, timed, paths, job) if config.starts else None
+        write_record(paths.behaviour(job["name"]), replace(record, starts=starts))
     return {
+        "cpu_s": cpu,
         "frames": float(len(record.time)),
         "seconds": config.duration / 1000,
         "run_s": seconds,
-        "neurons_s": timed.seconds,
+        "neurons_s": nerves_seconds,
     }
+
+
+def run_starts(
+    config: Behaviour, first: Record, nerves: Nerves, paths: CircuitPaths, job: dict
+) -> Starts:
+    """Runs a behaviour from its other headings, and from all of them without senses as a control.
+
+    Every start has its own body and surroundings; the neurons begin anew.
+    """
+    count = config.starts.count
+    headings = (config.heading + 360.0 * np.arange(count) / count + 180) % 360 - 180
+    planned = [(heading, True) for heading in headings]
+    planned += [(heading, False) for heading in headings if config.starts.control]
+    rows = []
+    for heading, smelling in progress(planned, label=f"{job['name']} starts", unit="start"):
+        record = first
+        if rows:
+            tree = config.model_dump() | {"heading": heading, "starts": None}
+            if not smelling:
+                tree["environment"]["sensing"] = {}
+            again = Behaviour.model_validate(tree)
+            nerves.restart()
+            loop = build_loop(again, nerves, paths, job["tables"], False)
+            record = loop.run(config.duration, config.interval, loop.warm_up(config.drive.warm_up))
+        head, centre = record.positions[:, 0], record.positions.mean(1)
+        kept = record.time >= config.settle
+        gait = measure_gait(record.curvature[kept], centre[kept], config.interval)
+        rows.append(
+            (heading, smelling, head.astype(np.float32), centre.astype(np.float32),
+             gait.frequency, gait.wavelength, gait.speed)
+        )  # fmt: skip
+    return Starts(*map(np.array, zip(*rows, strict=True)))

@@ -6,11 +6,13 @@ a window NEURON runs alone: currents are constant, voltages are recorded by NEUR
 
 from __future__ import annotations
 
+from math import isfinite
+
 import numpy as np
 
 from pipeline.errors import SimulationError
 from pipeline.simulation.bionet import build_network, start_neuron
-from pipeline.simulation.neuron_cells import segment_count, unstable
+from pipeline.simulation.neuron_cells import segment_count
 from pipeline.simulation.neuron_run import population_of_cells
 from pipeline.simulation.plan import Plan
 from pipeline.sonata.read import read_nodes
@@ -48,9 +50,9 @@ class Handle:
         pc.setup_transfer()
         h.dt, h.steps_per_ms = plan.dt, 1.0 / plan.dt
         h.celsius = plan.config["conditions"]["celsius"]
-        self._dt = plan.dt
+        self._dt, self._v_init = plan.dt, plan.config["conditions"]["v_init"]
         pc.set_maxstep(10)
-        h.finitialize(plan.config["conditions"]["v_init"])
+        self._begin()
 
     @property
     def rank(self) -> int:
@@ -73,10 +75,20 @@ class Handle:
         self._pc.py_broadcast((current, until), 0)
         return self._window(current, until)
 
+    def restart(self) -> None:
+        """Goes back to time 0 and the first voltages; call it on rank 0 only."""
+        self._pc.py_broadcast((None, 0.0), 0)
+        self._begin()
+
     def follow(self) -> None:
         """Takes part in the exchanges of rank 0 until it closes."""
         while (job := self._pc.py_broadcast(None, 0)) is not None:
-            self._window(*job)
+            self._begin() if job[0] is None else self._window(*job)
+
+    def _begin(self) -> None:
+        for electrode in self._electrodes.values():
+            electrode.amp = 0.0
+        self._h.finitialize(self._v_init)
 
     def close(self) -> None:
         """Lets the other ranks go; call it on rank 0."""
@@ -87,15 +99,16 @@ class Handle:
             electrode.amp = float(current[self._row[node]])
         # A whole number of steps, so that rounding of t neither adds nor loses one.
         self._pc.psolve(round(until / self._dt) * self._dt)
-        means = []
+        means: list[tuple[int, float]] = []
         for node, vector in self._recorded.items():
-            means.append((self._row[node], float(vector.as_numpy().mean())))
+            means.append((self._row[node], vector.mean()))
             vector.resize(0)
-        bad = [node for node, cell in self._cells.items() if unstable(cell)]
+        # All sections of a cell are solved at once: what is not finite in one is so in the soma.
+        bad = [row for row, mean in means if not isfinite(mean)]
         parts = self._pc.py_allgather((means, bad))
-        bad = sorted(node for _, found in parts for node in found)
+        bad = sorted(row for _, found in parts for row in found)
         if bad:
-            names = ", ".join(self.names[self._row[node]] for node in bad[:3])
+            names = ", ".join(self.names[row] for row in bad[:3])
             raise SimulationError(f"voltage is not finite by {until:g} ms in {names}; lower dt")
         voltage = np.zeros(len(self.names))
         for rows, _ in parts:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.body.interface import MUSCLES
-from pipeline.body.readout import OFFSET
+from pipeline.body.readout import CEILING, OFFSET
 from pipeline.config.load import Resolved
 from pipeline.errors import ConfigError, Problem
 from pipeline.runtime import make_folder, write_text
@@ -41,7 +41,10 @@ def train_readout(resolved: Resolved, name: str, paths: CircuitPaths) -> dict[st
         message = f"behaviour {config.behaviour!r} has no circuit to read"
         raise ConfigError(Problem(f"training.{name}", message, "give it drive kind circuit"))
     lesson = behaviour.model_copy(update={"duration": config.duration})
-    run_closed_loop(resolved, config.behaviour, paths, config=lesson, taught=folder / "lesson.npz")
+    run_closed_loop(
+        resolved, config.behaviour, paths, config=lesson,
+        taught=folder / "lesson.npz", disturbance=config.disturbance,
+    )  # fmt: skip
     with np.load(folder / "lesson.npz") as file:
         data = dict(file)
     rows = select_targets(paths, config.set).node_ids
@@ -51,9 +54,9 @@ def train_readout(resolved: Resolved, name: str, paths: CircuitPaths) -> dict[st
     best = int(np.argmax(scores))
     alpha = config.alphas[best]
     weights, offset = ridge(voltage, drive, alpha)
-    names, mean = data["names"][rows].tolist(), drive.mean(0)
-    stretched = config.gain * weights, mean + config.gain * (offset - mean)
-    _write(folder / "readout.csv", names, *stretched)
+    names, ceiling = data["names"][rows].tolist(), drive.max(0)
+    middle = ceiling / 2 + config.gain * (offset - drive.mean(0))
+    _write(folder / "readout.csv", names, config.gain * weights, middle, ceiling)
     table = pd.DataFrame({"alpha": config.alphas, "r2_cv": scores})
     write_text(folder / "scores.csv", table.to_csv(index=False, lineterminator="\n"))
     currents = data["current"][kept]
@@ -105,8 +108,8 @@ def explained(y: np.ndarray, found: np.ndarray) -> float:
     return float(1 - residual / max(((y - y.mean(0)) ** 2).sum(), 1e-300))
 
 
-def _write(path, names: Sequence[str], weights: np.ndarray, offset: np.ndarray) -> None:
+def _write(path, names: Sequence[str], weights, offset, ceiling) -> None:
     lines = [",".join(["neuron", *MUSCLES])]
-    for name, column in zip([*names, OFFSET], [*weights.T, offset], strict=True):
+    for name, column in zip([*names, OFFSET, CEILING], [*weights.T, offset, ceiling], strict=True):
         lines.append(",".join([name, *(f"{value:.6g}" for value in column)]))
     write_text(path, "\n".join(lines) + "\n")

@@ -22,6 +22,7 @@ set:
   behaviours:
     move:
       duration: 400 ms
+      starts: {{count: 2, control: true}}
       drive:
         kind: circuit
         warm_up: 40 ms
@@ -64,6 +65,11 @@ def test_two_ranks_and_two_runs_write_the_same_bytes(model, paths):
     assert np.isfinite(record.voltage).all() and np.ptp(record.voltage[5:], 0).max() > 0.5
     assert record.activation.max() > 0.05
     assert np.abs(record.positions[-1] - record.positions[0]).max() > 1
+    # Neurons begin anew: without senses a worm that is turned goes the same way, turned.
+    assert list(record.starts.smelling) == [True, True, False, False]
+    there, back = record.starts.head[2:]
+    assert np.abs(there[-1] - there[0]).max() > 0.5
+    np.testing.assert_allclose(there, -back, atol=1e-3)
 
 
 def test_flattened_arrays_run_as_the_circuit_does(paths, tmp_path):

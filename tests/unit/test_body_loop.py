@@ -7,7 +7,7 @@ import pytest
 from pipeline.body.build import PlacedSoft, build_body
 from pipeline.body.environment import Surroundings
 from pipeline.body.interface import MUSCLES
-from pipeline.body.loop import Felt, Loop, TaughtLoop
+from pipeline.body.loop import Disturbance, Felt, Loop, TaughtLoop
 from pipeline.body.readout import (
     JunctionReadout,
     LinearReadout,
@@ -108,6 +108,20 @@ def test_a_taught_loop_takes_notes():
     assert np.shape(run.drives) == (50, 96)
 
 
+def test_a_disturbed_lesson_keeps_what_the_teacher_wanted():
+    run = loop(behaviour(), kind=TaughtLoop)
+    run.disturbance = Disturbance(0.02, 200.0, np.random.default_rng(0))
+    moved = np.array([(run.turn(), run.drive)[1] for _ in range(500)])
+    pushed = moved - np.array(run.drives)
+    assert np.ptp(run.drives, 0).max() < 1e-9  # the readout of this test is constant
+    np.testing.assert_allclose(pushed[:, :24], pushed[:, 48:72], atol=1e-12)  # left and right alike
+    sides = pushed[:, [0, 4, 24]]
+    np.testing.assert_allclose(sides.std(0), 0.02, rtol=0.4)
+    assert np.ptp(pushed[:, 0:4], 1).max() < 1e-9
+    after = np.corrcoef(sides[:-10, 0], sides[10:, 0])[0, 1]
+    assert after == pytest.approx(np.exp(-1), abs=0.2)
+
+
 def test_the_record_keeps_the_voltages(tmp_path):
     record = loop(behaviour()).run(1000.0, 20.0, np.full(3, -65.0))
     write_record(tmp_path / "r.h5", record)
@@ -166,8 +180,12 @@ def test_a_linear_readout_holds_for_its_cells():
     table = pd.DataFrame(
         [["A"] + ["0.01"] * 96, ["offset"] + ["0.5"] * 96], columns=["neuron", *MUSCLES]
     )
-    weights, offset = linear_weights(table, ["B", "A"], "t.csv")
-    np.testing.assert_allclose(LinearReadout(weights, offset).drive(np.array([9.0, -30.0])), 0.2)
+    readout = LinearReadout(*linear_weights(table, ["B", "A"], "t.csv"))
+    np.testing.assert_allclose(readout.drive(np.array([9.0, -30.0])), 0.2)
+    assert (readout.drive(np.array([0.0, 90.0])) == 1).all()
+    capped = pd.concat([table, pd.DataFrame([["ceiling"] + ["0.7"] * 96], columns=table.columns)])
+    readout = LinearReadout(*linear_weights(capped, ["B", "A"], "t.csv"))
+    assert (readout.drive(np.array([0.0, 90.0])) == 0.7).all()
     with pytest.raises(ConfigError, match="no cell 'A'"):
         linear_weights(table, ["B"], "t.csv")
     table.loc[0, "VL24"] = "much"

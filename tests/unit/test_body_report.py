@@ -40,7 +40,9 @@ def test_the_page_holds_a_player_with_all_frames(pages):
     runs = json.loads(text)
     assert [run["name"] for run in runs] == ["crawl", "swim"]
     assert len(runs[0]["frames"]) == 301 and len(runs[0]["frames"][0]) == 50
+    field = runs[0]["sources"][0].pop("field")
     assert runs[0]["sources"] == [{"name": "food", "place": [-3000.0, 1000.0]}]
+    assert field[0] == 1 and field[-1] == 0 and field == sorted(field, reverse=True)
     assert not re.search(r"https?://|<link|fetch\(|XMLHttp", re.sub(r'src="data:[^"]*"', "", page))
     assert page.count('id="behaviour-') == 2
 

@@ -87,7 +87,8 @@ def test_junctions_beside_another_copy_of_the_same_connectome():
     with open(ROOT / "models/worm/tables/neuromuscular.csv") as handle:
         rows = list(csv.DictReader(handle))
     own = {(r["neuron"], r["muscle"]): float(r["count"]) for r in rows}
-    # The copies are versions of one table: the list lacks 32 rare pairs, other counts differ.
+    # The copies are versions of one table: the edge list lacks 32 rare pairs and has other counts
+    # near the tail.
     assert len(own) == 956 and len(other) == 924 and other.keys() <= own.keys()
     differ = {pair for pair, count in other.items() if own[pair] != count}
     assert len(differ) == 20 and {int(muscle[2:]) >= 17 for _, muscle in differ} == {True}
