@@ -1,10 +1,10 @@
 """What damage does to the worm, over seeds. Usage: python bench/worm_perturb.py [seeds] [loop seeds]
 
-The circuit of the variant ``alive`` must be built. First the correlations: the trained circuit as arrays (d_lambda
-at 10 Hz, 2 ms, docs/training.md) under its trained inputs, with contacts changed by the functions of
-``pipeline/perturb/contacts.py`` (a variant names them as edges.wiring.perturb). Then, with loop seeds, the behaviour
-forage in NEURON at ``coarse``, a circuit per change. 95 % intervals of Student over seeds; published values as
-recomputed from the source data of Zhao et al. 2024.
+The circuit of the variant ``alive`` must be built. First the correlations: the trained circuit as arrays
+(d_lambda at 10 Hz, 2 ms, docs/training.md) under its trained inputs, with contacts changed by the functions of
+``pipeline/perturb/contacts.py`` (a variant names them as edges.wiring.perturb). Then, with loop seeds, the
+behaviour forage in NEURON at ``coarse``, a circuit per change. 95 % intervals of Student over seeds; published
+values as recomputed from the source data of Zhao et al. 2024.
 """
 
 import shutil
@@ -122,11 +122,15 @@ def correlations(seeds: int) -> None:
     """Prints a row for every change."""
     with TemporaryDirectory() as folder:
         worm = Arrays(Path(folder))
-    print("\n| change | seeds | error of correlations | published error; displacement |\n|---|---|---|---|")
+    print(
+        "\n| change | seeds | error of correlations | published error; displacement |\n|---|---|---|---|"
+    )
     for name, steps in STEPS.items():
         used = range(1, seeds + 1) if random(name) else [1]
         errors = [worm.error(worm.changed(steps, seed)) for seed in used]
-        print(f"| {name} | {len(errors)} | {spread(errors)} | {PUBLISHED.get(name, '')} |", flush=True)
+        print(
+            f"| {name} | {len(errors)} | {spread(errors)} | {PUBLISHED.get(name, '')} |", flush=True
+        )
     for name, kind in DRUGS.items():
         print(f"| {name} blocked | 1 | {worm.error(worm.contacts, kind):.3f} | |", flush=True)
 
@@ -141,7 +145,9 @@ def forage(name: str, seed: int, folder: Path) -> tuple[float, float, float]:
     )
     root = folder / "worm/changed"
     shutil.rmtree(root, ignore_errors=True)
-    shutil.copytree("circuits/worm/alive", root, ignore=shutil.ignore_patterns("training", "behaviour", "sim"))
+    shutil.copytree(
+        "circuits/worm/alive", root, ignore=shutil.ignore_patterns("training", "behaviour", "sim")
+    )
     for verb, *more in (["edges"], ["circuit"], ["behave", "--name", "forage"]):
         if main([verb, str(path), "--out", str(folder), *more]):
             raise SystemExit(f"{verb} failed")
@@ -153,7 +159,10 @@ def forage(name: str, seed: int, folder: Path) -> tuple[float, float, float]:
 
 def loops(seeds: int) -> None:
     """Prints displacement and gait in the closed loop for every change."""
-    print("\n| change | seeds | displacement in 10 s (mm) | of control | frequency (Hz) | wavelength (L) |\n|---|---|---|---|---|---|")
+    print(
+        "\n| change | seeds | displacement in 10 s (mm) | of control | frequency (Hz) | wavelength (L) |"
+        "\n|---|---|---|---|---|---|"
+    )
     control = None
     for name in STEPS:
         used = range(1, seeds + 1) if random(name) else [1]
@@ -162,7 +171,10 @@ def loops(seeds: int) -> None:
         control = control or rows[:, 0].mean()
         figures = [spread(list(column)) for column in rows.T]
         change = f"{rows[:, 0].mean() / control - 1:+.0%}"
-        print(f"| {name} | {len(rows)} | {figures[0]} | {change} | {figures[1]} | {figures[2]} |", flush=True)
+        print(
+            f"| {name} | {len(rows)} | {figures[0]} | {change} | {figures[1]} | {figures[2]} |",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

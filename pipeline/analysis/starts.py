@@ -103,7 +103,10 @@ def interval(name: str, values: np.ndarray, unit: str) -> list[Figure]:
     found = [(name, float(values.mean()), unit)]
     if len(values) > 1:
         half = t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
-        found += [(f"{name}_low", found[0][1] - half, unit), (f"{name}_high", found[0][1] + half, unit)]
+        found += [
+            (f"{name}_low", found[0][1] - half, unit),
+            (f"{name}_high", found[0][1] + half, unit),
+        ]
     return found
 
 
