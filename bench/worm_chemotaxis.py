@@ -1,7 +1,8 @@
 """Does the worm find its food? Usage: python bench/worm_chemotaxis.py [starts] [seconds]
 
 The circuit of the variant ``alive`` must be built. Every start has the head at 0, 0 and another heading, with
-food 1 mm away along -x; the control smells nothing. Index: (starts that came nearer - those that went away) / all.
+food 1 mm away along -x; the control smells nothing. Index: (starts that came
+nearer - those that went away) / all.
 """
 
 import sys
