@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def sonatina(*arguments, timeout: float = 120, **options) -> subprocess.CompletedProcess:
+def sonatina(*arguments, timeout: float = 900, **options) -> subprocess.CompletedProcess:
     """Runs the command line in a process of its own, from the checkout."""
     command = [sys.executable, "-m", "pipeline", *map(str, arguments)]
     options = {"cwd": ROOT, "capture_output": True, "text": True} | options
