@@ -32,7 +32,8 @@ def network_figures(tables: Tables) -> list[Figure]:
         found.append(
             Figure(
                 f"network-{run}", f"{run}: spikes, rates, spectrum, coupling",
-                draw_run(rates, **parts, by=model.analysis.network.by[0], dpi=dpi),
+                draw_run(rates, **parts, by=model.analysis.network.by[0], dpi=dpi,
+                         duration=model.simulation[run].duration, depths=_depths(tables)),
                 "Raster by depth, mean rates by type, spectrum of the population rate, coupling of "
                 "cells to the population, mean rates about events",
                 _caption(tables, run), tuple(tables.link(name) for name in links
@@ -55,6 +56,12 @@ def network_figures(tables: Tables) -> list[Figure]:
                 )
             )  # fmt: skip
     return found
+
+
+def _depths(tables: Tables) -> pd.Series:
+    """y of all cells that are analysed, um; empty where they have no places."""
+    somata = tables[f"somata_{tables.resolved.model.analysis.network.nodes}"]
+    return somata["y"] if "y" in somata else pd.Series(dtype=float)
 
 
 def _lfp_figure(tables: Tables, run: str, lfp: pd.DataFrame, dpi: int) -> Figure:
@@ -121,21 +128,33 @@ def _caption(tables: Tables, run: str) -> str:
 
 def draw_run(
     rates: pd.DataFrame, raster: pd.DataFrame, coupling: pd.DataFrame, spectrum: pd.DataFrame,
-    psth: pd.DataFrame, by: str, dpi: int,
+    psth: pd.DataFrame, by: str, dpi: int, duration: float, depths: pd.Series,
 ) -> str:  # fmt: skip
-    """All panels of one run."""
+    """All panels of one run.
+
+    Args:
+        rates, raster, coupling, spectrum, psth: Tables of ``analysis.network``.
+        by: Attribute of the bars.
+        dpi: Resolution.
+        duration: Of the run, ms.
+        depths: y of all cells, um, so that silent ones keep their place.
+    """
     with style():
         figure = new_figure(10.0, 6.5)
         grid_ = figure.add_gridspec(2, 4, height_ratios=(1.5, 1))
         axes = figure.add_subplot(grid_[0, :3])
         colours = class_colours(sorted(set(raster["class"].astype(str))))
+        size = float(np.clip(3000 / max(1, len(raster)), 1.2, 12))
         for name, colour in colours.items():
             own = raster[raster["class"].astype(str) == name]
-            axes.scatter(own["time"], own["y"], s=1.2, color=colour, label=name, linewidths=0,
+            axes.scatter(own["time"], own["y"], s=size, color=colour, label=name, linewidths=0,
                          rasterized=True)  # fmt: skip
+        axes.set_xlim(0, duration)
+        if len(depths):
+            axes.set_ylim(depths.min() - 5, depths.max() + 5)
         axes.set_xlabel("ms")
         axes.set_ylabel("y (µm)")  # the pia is above
-        axes.legend(fontsize=6.5, markerscale=4, loc="upper right")
+        axes.legend(fontsize=6.5, loc="upper right")
         axes = figure.add_subplot(grid_[0, 3])
         own = rates[rates["attribute"] == by]
         axes.barh(own["value"].astype(str), own["mean"], color=OURS, height=0.7)
