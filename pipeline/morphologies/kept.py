@@ -15,19 +15,19 @@ PACKAGES = ("neurots", "numpy", "scipy")
 """What draws and grows; another version grows anew."""
 
 
-def make_kept(task: Task, folder: Path | None) -> Made:
+def make_kept(task: Task, folder: Path | None, code: str) -> Made:
     """As ``make``, but what was grown before is taken from a folder.
 
     Args:
         task: An exemplar. Those from whole reconstructions are quick to make and never kept.
         folder: Of the cache; None makes everything anew.
+        code: From ``code_key``.
     """
-    if folder is None or not all(
-        isinstance(d.body, dict) for d in (task.dendrites, task.axon) if d
-    ):
+    grown = all(isinstance(donor.body, dict) for donor in (task.dendrites, task.axon) if donor)
+    if folder is None or not grown:
         return make(task)
     store = JsonStore(folder)
-    key = value_hash([asdict(task), code_key()])[:32]
+    key = value_hash([asdict(task), code])[:32]
     if (found := store.get(key)) is not None:
         return Made(**found | {"findings": [Finding(**f) for f in found["findings"]]})
     made = make(task)

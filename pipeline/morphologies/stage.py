@@ -16,7 +16,7 @@ from pipeline.morphologies import measure
 from pipeline.morphologies.catalogue import Entry, read_catalogue, usable
 from pipeline.morphologies.exemplars import Exemplar, Origin, read_exemplars, soma_depth
 from pipeline.morphologies.grow import read_distributions, require_neurots
-from pipeline.morphologies.kept import make_kept
+from pipeline.morphologies.kept import code_key, make_kept
 from pipeline.morphologies.make import CATALOGUE, Donor, Task
 from pipeline.morphologies.repair import Finding, read_shape
 from pipeline.morphologies.shape import Shape
@@ -50,7 +50,8 @@ def run_morphologies(
     """
     tasks, findings = plan_tasks(resolved, workers, placed)
     folder = make_folder(paths.morphologies)
-    made = map_in_order(partial(make_kept, folder=cache), tasks, workers, "morphologies")
+    one = partial(make_kept, folder=cache, code=code_key() if cache else "")
+    made = map_in_order(one, tasks, workers, "morphologies")
     for cell in made:
         write_text(folder / f"{cell.name}.swc", cell.text)
     wanted = {f"{cell.name}.swc" for cell in made}
