@@ -66,7 +66,12 @@ def check_lfp(check: Check, path: KeyPath, simulation: Simulation, reachable: li
     """Electrodes of a run."""
     at, lfp = (*path, "lfp"), simulation.lfp
     check.one_of((*at, "nodes"), lfp.nodes, reachable, "node population or set")
-    steps = lfp.every / simulation.dt
+    check_every(check, at, lfp.every, simulation.dt)
+
+
+def check_every(check: Check, path: KeyPath, every: float, dt: float) -> None:
+    """Intervals of records are whole numbers of time steps."""
+    steps = every / dt
     if abs(steps - round(steps)) > 1e-9 or steps < 1:
-        message = f"{lfp.every:g} ms is no multiple of the time step {simulation.dt:g} ms"
-        check.report((*at, "every"), message, "choose a multiple")
+        message = f"{every:g} ms is no multiple of the time step {dt:g} ms"
+        check.report((*path, "every"), message, "choose a multiple")

@@ -8,6 +8,7 @@ from pathlib import Path
 from pipeline.config.cell_models import model_files
 from pipeline.config.celltypes import TypeSpec, resolve_types
 from pipeline.config.check_studies import (
+    check_every,
     check_gains,
     check_lfp,
     check_network,
@@ -302,11 +303,7 @@ def _check_simulations(check: Check) -> None:
             at = (*path, "record", key)
             reachable = [k for k in known if k not in virtual]
             check.one_of((*at, "nodes"), record.nodes, reachable, "node population or set")
-            every = record.every or simulation.dt
-            steps = every / simulation.dt
-            if abs(steps - round(steps)) > 1e-9 or steps < 1:
-                message = f"{every:g} ms is no multiple of the time step {simulation.dt:g} ms"
-                check.report((*at, "every"), message, "choose a multiple")
+            check_every(check, at, record.every or simulation.dt, simulation.dt)
         if simulation.lfp:
             check_lfp(check, path, simulation, [k for k in known if k not in virtual])
         steps = simulation.duration / simulation.dt

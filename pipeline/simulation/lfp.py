@@ -11,6 +11,7 @@ from pipeline.errors import Problem, ToolError
 from pipeline.runtime import write_text
 from pipeline.simulation.neuron_cells import is_point
 from pipeline.simulation.plan import Plan
+from pipeline.simulation.record import drain
 from pipeline.simulation.targets import select_targets
 from pipeline.sonata.read import read_nodes
 
@@ -57,13 +58,9 @@ class Probe:
 
     def flush(self, pc: Any, *, last: bool) -> None:
         """Turns what was recorded since the last call into potentials; rank 0 keeps them."""
-        steps = len(self._vectors[0]) if self._vectors else 0
-        block = np.empty((steps, len(self._vectors)))
-        for column, vector in enumerate(self._vectors):
-            block[:, column] = vector.as_numpy()
-            vector.resize(0)
-        rows = np.arange(self._skip, steps, self._every)
-        self._skip = (self._skip - steps) % self._every
+        block = drain(self._vectors)
+        rows = np.arange(self._skip, len(block), self._every)
+        self._skip = (self._skip - len(block)) % self._every
         own = [
             (node, block[rows, first : first + matrix.shape[1]] @ matrix.T)
             for node, first, matrix in self._parts
@@ -92,10 +89,8 @@ def make_probe(plan: Plan, cells: dict[int, Any]) -> list[Probe]:
     if not report:
         return []
     targets = select_targets(plan.paths, report["cells"])
-    nodes, wanted = (
-        read_nodes(plan.paths.nodes(targets.population), targets.population),
-        set(targets.node_ids.tolist()),
-    )
+    nodes = read_nodes(plan.paths.nodes(targets.population), targets.population)
+    wanted = set(targets.node_ids.tolist())
     chosen = {
         c.node_id: c.hobj
         for c in cells.values()

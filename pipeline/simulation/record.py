@@ -14,6 +14,15 @@ from pipeline.simulation.targets import select_targets
 from pipeline.sonata.reports import ReportWriter
 
 
+def drain(vectors: list[Any]) -> np.ndarray:
+    """Empties NEURON vectors of equal length into float64 [steps, vectors]."""
+    block = np.empty((len(vectors[0]) if vectors else 0, len(vectors)))
+    for column, vector in enumerate(vectors):
+        block[:, column] = vector.as_numpy()
+        vector.resize(0)
+    return block
+
+
 class Recorder:
     """One report of a run; memory holds one block of frames.
 
@@ -55,13 +64,9 @@ class Recorder:
             pc: NEURON's ParallelContext.
             last: Whether the run has ended: the frame at the end point is dropped.
         """
-        steps = len(self._vectors[0]) if self._vectors else 0
-        block = np.empty((steps, len(self._vectors)))
-        for column, vector in enumerate(self._vectors):
-            block[:, column] = vector.as_numpy()
-            vector.resize(0)
-        rows = np.arange(self._skip, steps, self._every)
-        self._skip = (self._skip - steps) % self._every
+        block = drain(self._vectors)
+        rows = np.arange(self._skip, len(block), self._every)
+        self._skip = (self._skip - len(block)) % self._every
         if last and len(rows) and (self._frames + len(rows)) > self._total:
             rows = rows[:-1]
         self._frames += len(rows)
