@@ -31,6 +31,12 @@ class Tried:
     reason: str
     signs: Sequence[int] = ()
 
+    @property
+    def signed(self) -> list[float]:
+        """Scores with their signs, positive where these are not known."""
+        signs = self.signs or [1] * len(self.scores)
+        return [score * sign for score, sign in zip(self.scores, signs, strict=True)]
+
 
 class Pool:
     """Worker processes; results do not depend on their number.

@@ -26,9 +26,8 @@ from pipeline.runtime import make_folder, progress
 log = logging.getLogger(__name__)
 EVALUATE = "init_simulator_and_evaluate_with_lists"
 """What BluePyOpt calls for one individual."""
-POLISH_MOVES = (0.02, 0.005)
-"""Steps of the slopes, in parts of the bounds; features count spikes, so a small one would be noise where
-scores are large. The second serves when the first leads no farther."""
+POLISH_MOVE = 0.02
+"""Step of the slopes, in parts of the bounds; features count spikes, so a small one would be noise."""
 POLISH_KEEP = 2
 """Steps that slopes are brought up to date by what came out, before they are measured again."""
 POLISH_CLIP = 20.0
@@ -139,16 +138,7 @@ def search(
 
         def signed(individuals: Sequence) -> list[list[float]]:
             score(individuals)
-            known = [scores.known[tuple(map(float, individual))] for individual in individuals]
-            return [
-                [
-                    a * b
-                    for a, b in zip(
-                        tried.scores, tried.signs or [1] * len(tried.scores), strict=True
-                    )
-                ]
-                for tried in known
-            ]
+            return [scores.known[tuple(map(float, one))].signed for one in individuals]
 
         def ask(function: Callable, individuals: Sequence) -> list:
             if getattr(getattr(function, "func", function), "__name__", "") != EVALUATE:
@@ -216,35 +206,29 @@ def polish(
         vectors = low + np.clip(points, 0.0, 1.0) * (high - low)
         return np.clip(np.array(signed(vectors.tolist())), -POLISH_CLIP, POLISH_CLIP)
 
-    # Age of the slopes, slopes, point, residuals, step of the slopes.
-    last: list = [POLISH_KEEP, None, None, None, 0.0]
+    last: list = [POLISH_KEEP, None, None, None]  # age of the slopes, slopes, point, residuals
 
     def slopes(point: np.ndarray) -> np.ndarray:
         here = residuals(point[None])[0]
-        age, old, before, there, _ = last
+        age, old, before, there = last
         if age < POLISH_KEEP:
             move = point - before
             change = here - there - old @ move  # what the old slopes did not foresee (Broyden)
-            last[:4] = [age + 1, old + np.outer(change, move) / (move @ move), point, here]
+            last[:] = [age + 1, old + np.outer(change, move) / (move @ move), point, here]
         else:
-            last[:4] = [0, measured(point), point, here]
+            last[:] = [0, measured(point), point, here]
         return last[1]
 
     def measured(point: np.ndarray) -> np.ndarray:
-        moves = np.where(point + last[4] <= 1.0, last[4], -last[4])
+        moves = np.where(point + POLISH_MOVE <= 1.0, POLISH_MOVE, -POLISH_MOVE)
         found = residuals(np.vstack([point, point + np.diag(moves)]))
         return (found[1:] - found[0]).T / moves
 
-    best = np.clip((np.asarray(start) - low) / (high - low), 1e-6, 1 - 1e-6)
-    for step in POLISH_MOVES:
-        if steps < 1:
-            break
-        last[0], last[4] = POLISH_KEEP, step
-        found = least_squares(
-            lambda point: residuals(point[None])[0], best, jac=slopes, bounds=(0.0, 1.0),
-            method="trf", max_nfev=steps + 1,
-        )  # fmt: skip
-        best, steps = np.clip(found.x, 1e-6, 1 - 1e-6), steps - found.nfev + 1
+    inside = np.clip((np.asarray(start) - low) / (high - low), 1e-6, 1 - 1e-6)
+    least_squares(
+        lambda point: residuals(point[None])[0], inside, jac=slopes, bounds=(0.0, 1.0),
+        method="trf", max_nfev=steps + 1,
+    )  # fmt: skip
 
 
 def _optimise(
