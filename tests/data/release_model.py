@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from pipeline.cli import main
 from pipeline.sonata.layout import CircuitPaths
 from pipeline.sonata.write import EdgeWriter
 
@@ -102,6 +103,16 @@ def synapses(population: str) -> pd.DataFrame:
     floats = table.select_dtypes("float").columns
     table[floats] = table[floats].astype(np.float32).astype(np.float64)  # as files store them
     return table.sort_values(["target_node_id", "source_node_id"], kind="stable", ignore_index=True)
+
+
+def build(path: Path, out: Path) -> tuple[list[str], CircuitPaths]:
+    """Builds the circuit of a model file; returns the words that name it on the command line, and its paths."""
+    words = [str(path), "--out", str(out)]
+    for verb in ("compile", "nodes", "edges", "circuit"):
+        assert main([verb, *words]) == 0
+    paths = CircuitPaths(out / "release" / "default")
+    write_synapses(paths)
+    return words, paths
 
 
 def write_synapses(

@@ -18,7 +18,6 @@ from neuron import h  # noqa: E402
 
 from pipeline.cli import main  # noqa: E402
 from pipeline.simulation.checkpoint import FrameLog, sent  # noqa: E402
-from pipeline.sonata.layout import CircuitPaths  # noqa: E402
 from pipeline.sonata.reports import read_spikes  # noqa: E402
 
 
@@ -30,11 +29,7 @@ def whole(tmp_path_factory):
         folder = tmp_path_factory.mktemp("release")
         file = model.make_model(folder / "model")
         file.write_text(file.read_text().replace("rate: 100 Hz", "rate: 1500 Hz"))
-        words = [str(file), "--out", str(folder / "out")]
-        for verb in ("compile", "nodes", "edges", "circuit"):
-            assert main([verb, *words]) == 0
-        paths = CircuitPaths(folder / "out" / "release" / "default")
-        model.write_synapses(paths)
+        words, paths = model.build(file, folder / "out")
         words += ["--name", "run"]
         assert main(["simulate", *words]) == 0
         files = [paths.spikes("run"), paths.report("run", "soma")]

@@ -23,7 +23,6 @@ from pipeline.cli import main  # noqa: E402
 from pipeline.config.simulation import Simulation  # noqa: E402
 from pipeline.simulation import netpyne  # noqa: E402
 from pipeline.simulation.plan import read_plan  # noqa: E402
-from pipeline.sonata.layout import CircuitPaths  # noqa: E402
 from pipeline.sonata.reports import read_report, read_spikes  # noqa: E402
 
 
@@ -41,11 +40,7 @@ def built(tmp_path_factory):
         run["gains"] = [{"edges": "inner", "factor": 1.5}]
         config["simulation"] = {"run": run, "np": run | {"engine": "netpyne"}}
         path.write_text(yaml.safe_dump(config))
-        words = [str(path), "--out", str(folder / "out")]
-        for verb in ("compile", "nodes", "edges", "circuit"):
-            assert main([verb, *words]) == 0
-        paths = CircuitPaths(folder / "out" / "release" / "default")
-        model.write_synapses(paths)
+        words, paths = model.build(path, folder / "out")
         assert main(["simulate", *words, "--name", "run", "--ranks", "1"]) == 0
         yield words, paths
 

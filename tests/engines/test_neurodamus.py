@@ -19,7 +19,6 @@ sys.path.insert(0, str(ROOT / "tests" / "data"))
 import release_model as model  # noqa: E402
 
 from pipeline.cli import main  # noqa: E402
-from pipeline.sonata.layout import CircuitPaths  # noqa: E402
 from pipeline.sonata.reports import read_report, read_spikes  # noqa: E402
 
 # The axon is replaced, so that the built cell has other section ids than the file and its edges.
@@ -46,11 +45,7 @@ def built(tmp_path_factory):
         runs |= {f"nd_{name}": run | {"engine": "neurodamus"} for name, run in runs.items()}
         runs |= {f"core_{name}": run | {"coreneuron": True} for name, run in runs.items()}
         path.write_text(yaml.safe_dump(config))
-        words = [str(path), "--out", str(folder / "out")]
-        for verb in ("compile", "nodes", "edges", "circuit"):
-            assert main([verb, *words]) == 0
-        paths = CircuitPaths(folder / "out" / "release" / "default")
-        model.write_synapses(paths)
+        words, paths = model.build(path, folder / "out")
         for name in (model.OUTER, model.INNER):
             with h5py.File(paths.edges(name), "r+") as handle:
                 sections = handle[f"edges/{name}/0/afferent_section_id"]

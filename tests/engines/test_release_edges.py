@@ -19,7 +19,6 @@ import release_model as model  # noqa: E402
 from pipeline.cli import main  # noqa: E402
 from pipeline.simulation.release_synapses import stream_keys  # noqa: E402
 from pipeline.simulation.weights import grid_times  # noqa: E402
-from pipeline.sonata.layout import CircuitPaths  # noqa: E402
 from pipeline.sonata.reports import read_report, read_spikes  # noqa: E402
 
 
@@ -29,12 +28,7 @@ def built(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SONATINA_CACHE", os.environ.get("SONATINA_CACHE") or str(ROOT / ".cache"))
         folder = tmp_path_factory.mktemp("release")
-        words = [str(model.make_model(folder / "model")), "--out", str(folder / "out")]
-        for verb in ("compile", "nodes", "edges", "circuit"):
-            assert main([verb, *words]) == 0
-        paths = CircuitPaths(folder / "out" / "release" / "default")
-        model.write_synapses(paths)
-        yield words, paths
+        yield model.build(model.make_model(folder / "model"), folder / "out")
 
 
 def by_hand(run, paths, name, **settings):
