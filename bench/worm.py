@@ -30,13 +30,14 @@ def stepped(job: dict) -> dict[str, float]:
     """The same run with somata recorded by Python at every time step."""
     import time
 
-    from pipeline.simulation import bionet
+    from pipeline.simulation.bionet import build_network, start_neuron
+    from pipeline.simulation.neuron_run import play_inputs
     from pipeline.simulation.plan import read_plan
 
     plan = read_plan(CircuitPaths(Path(job["root"])), "noise", Path(job["library"]))
-    h, pc = bionet._start_neuron(plan)
-    network, wired = bionet._build(plan)
-    clamps = bionet._play_inputs(h, plan, network)
+    h, pc = start_neuron(plan)
+    network, wired = build_network(plan)
+    clamps = play_inputs(h, plan, network.get_local_cells())
     pc.setup_transfer()
     h.dt, h.steps_per_ms, h.tstop = plan.dt, 1 / plan.dt, plan.duration
     h.celsius, h.v_init = plan.config["conditions"]["celsius"], plan.config["conditions"]["v_init"]
@@ -48,7 +49,8 @@ def stepped(job: dict) -> dict[str, float]:
     while h.t < h.tstop - h.dt / 2:
         h.fadvance()
         frames.append([segment.v for segment in somata])
-    return {"run_s": time.perf_counter() - started, "kept": float(len(wired.processes + clamps))}
+    kept = len(wired.graded.processes) + len(clamps)  # alive until here
+    return {"run_s": time.perf_counter() - started, "kept": float(kept)}
 
 
 def measure(seconds: float) -> None:

@@ -23,7 +23,7 @@ from pipeline.nodes.populations import node_frame, placed_types, population_coun
 from pipeline.nodes.table import NodeTable
 from pipeline.nodes.whole_cells import cell_size, whole_cells
 
-MEAN_SECTIONS, MEAN_SEGMENTS = 80.0, 315.0
+MEAN_SECTIONS, MEAN_SEGMENTS = 93.0, 315.0
 """Of a cell of the column with its axon replaced (275 shapes, weighted by the published numbers)."""
 
 
