@@ -22,10 +22,9 @@ def worm_set() -> Path:
 
 
 @pytest.fixture(scope="session")
-def mechanism_cache(request, tmp_path_factory) -> Path:
-    """A cache of compiled mechanisms that outlives the session where pytest has a cache."""
-    cache = getattr(request.config, "cache", None)
-    return Path(cache.mkdir("mechanisms")) if cache else tmp_path_factory.mktemp("mechanisms")
+def mechanism_cache() -> Path:
+    """The product's own cache of compiled mechanisms, so that no set is compiled twice."""
+    return Path(os.environ.get("SONATINA_CACHE") or ROOT / ".cache").resolve() / "mechanisms"
 
 
 @pytest.fixture(scope="session")
