@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 
 from pipeline.commands import _chosen, _open_stage
 from pipeline.errors import ConfigError, Problem
@@ -63,3 +64,28 @@ def train(options: argparse.Namespace) -> None:
                 text = (paths.training(name) / file).read_text(encoding="utf-8")
                 write_text(resolved.path(table), text)
                 print(f"wrote {resolved.path(table)}")
+
+
+def damage(options: argparse.Namespace) -> None:
+    """Change the built circuit in one way and see what correlations and behaviour become."""
+    from pipeline.damage import plan_damage, run_damage
+
+    resolved, paths = _open_stage(options)
+    config = resolved.model.damage
+    if config is None:
+        message = "the variant has no key damage"
+        raise ConfigError(Problem(resolved.model.name, message, "see docs/training.md"))
+    names = _chosen(options.name, list(config.changes), "damage.changes")
+    seeds = [options.seed] if options.seed is not None else config.seeds
+    if options.dry_run:
+        from pipeline.model_size import circuit_size
+
+        segments = circuit_size(resolved, paths.morphologies)["segments"]
+        print(json.dumps(plan_damage(resolved, names, seeds, paths, segments), indent=2))
+        return
+    for name in names:
+        for seed in seeds:
+            ranks, launcher = options.ranks, options.mpi or None
+            figures = run_damage(resolved, name, seed, paths, ranks, launcher)
+            text = ", ".join(f"{key} {value:.4g}" for key, value in figures.items())
+            print(f"{paths.damage(name, seed)}  {text}", flush=True)

@@ -48,7 +48,7 @@ def run_perturb(resolved: Resolved, base: CircuitPaths, paths: CircuitPaths) -> 
     _copy(base, paths)
     for step in steps:
         if isinstance(step, Block) and step.channel:
-            _block_channel(paths, step)
+            block_channel(paths, step)
     counts = {}
     for population, ends in edge_ends(base).items():
         made, units = read_population(base, population)
@@ -180,7 +180,7 @@ def _shuffle(base: CircuitPaths, ends: tuple[str, str], step: Shuffle, made: Edg
     return change.shuffle_type(made, types[0], step.seed, strata, same)
 
 
-def _block_channel(paths: CircuitPaths, step: Block) -> None:
+def block_channel(paths: CircuitPaths, step: Block) -> None:
     """Scales the densities of a mechanism in all e-models that have it.
 
     Raises:

@@ -25,6 +25,29 @@ def check_perturb(check: Check) -> None:
             check.one_of((*at, "edges"), step.edges, list(check.model.edges), "edges")
 
 
+def check_damage(check: Check) -> None:
+    """Finds parts of a study of damage that are not there or are of another kind."""
+    config, model = check.model.damage, check.model
+    if config is None:
+        return
+    path: KeyPath = ("damage",)
+    contacts = [name for name, edges in model.edges.items() if edges.kind == "contacts"]
+    driven = [name for name, b in model.behaviours.items() if b.drive.kind == "circuit"]
+    fitted = [name for name, t in model.training.items() if t.kind == "correlation"]
+    check.one_of((*path, "edges"), config.edges, contacts, "edges of kind contacts")
+    check.one_of((*path, "behaviour"), config.behaviour, driven, "behaviour that a circuit drives")
+    check.one_of((*path, "training"), config.training, fitted, "training of kind correlation")
+    check.one_of((*path, "control"), config.control, list(config.changes), "change")
+    if config.training in fitted:
+        for key in ("target", "currents"):
+            file = getattr(model.training[config.training], key)
+            check.file(("training", config.training, key), file)
+    control = config.changes.get(config.control)
+    if control and control.steps:
+        at = (*path, "changes", config.control, "steps")
+        check.report(at, "the control is changed", "leave its steps out")
+
+
 def check_psp(check: Check) -> None:
     """Finds names and files of paired recordings that are not there."""
     config = check.model.psp

@@ -8,6 +8,7 @@ from pathlib import Path
 from pipeline.config.cell_models import model_files
 from pipeline.config.celltypes import TypeSpec, resolve_types
 from pipeline.config.check_studies import (
+    check_damage,
     check_every,
     check_gains,
     check_lfp,
@@ -59,6 +60,7 @@ def check_references(model: Model, folder: Path, document: Document) -> list[Pro
     _check_extract(check)
     _check_generalise(check)
     _check_behaviours(check)
+    check_damage(check)
     _check_analysis(check)
     for index, name in enumerate(check.model.report.fits):
         check.one_of(("report", "fits", index), name, list(check.model.fits), "fit")

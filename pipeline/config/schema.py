@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from pipeline.config.behaviour import Behaviour
+from pipeline.config.damage import Damage
 from pipeline.config.emodel import AxonRule
 from pipeline.config.fits import Fit
 from pipeline.config.generalise import Generalise
@@ -374,6 +375,7 @@ class Model(Strict):
     training: dict[Name, Training] = Field(
         default_factory=dict, description="Weights and readouts that 'sonatina train' fits."
     )
+    damage: Damage | None = Field(None, description="Changes of the circuit, one by one.")
     premotor: Premotor | None = Field(None, description="Cubic premotor neurons, fitted.")
     analysis: Analysis = Analysis()
     report: Report = Report()

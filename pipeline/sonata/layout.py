@@ -231,6 +231,10 @@ class CircuitPaths:
     def behaviour(self, name: str) -> Path:
         return self.root / "behaviour" / f"{name}.h5"
 
+    def damage(self, change: str, seed: int | str) -> Path:
+        """What one change of the circuit did, with one seed."""
+        return self.root / "damage" / change / f"seed_{seed}.npz"
+
     def training(self, name: str) -> Path:
         return self.root / "training" / name
 

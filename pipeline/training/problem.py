@@ -93,6 +93,19 @@ def interpolation(steps: int, knots: int) -> np.ndarray:
     return matrix
 
 
+def pair_correlations(voltage: np.ndarray, target: Target) -> np.ndarray:
+    """Returns float64 [pairs]: correlations of float64 [times, cells of the target] voltages."""
+    unit, _ = _unit(voltage)
+    return np.einsum("tp,tp->p", unit[:, target.a], unit[:, target.b])
+
+
+def _unit(voltage: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Traces without mean, of length one, and their lengths before."""
+    centred = voltage - voltage.mean(0)
+    size = np.maximum(np.linalg.norm(centred, axis=0), 1e-9)
+    return centred / size, size
+
+
 def correlation_loss(voltage: np.ndarray, target: Target) -> tuple[float, float, np.ndarray]:
     """Mean squared error of correlations, and the slope of half of it.
 
@@ -104,9 +117,7 @@ def correlation_loss(voltage: np.ndarray, target: Target) -> tuple[float, float,
         Error of trained pairs, of held-out pairs (NaN when there are none), and float64
         [times, cells]: half the trained error by voltage, 1/mV.
     """
-    centred = voltage - voltage.mean(0)
-    size = np.maximum(np.linalg.norm(centred, axis=0), 1e-9)
-    unit = centred / size
+    unit, size = _unit(voltage)
     error = np.einsum("tp,tp->p", unit[:, target.a], unit[:, target.b]) - target.r
     trained = ~target.held_out
     held = float((error[~trained] ** 2).mean()) if (~trained).any() else float("nan")
