@@ -13,6 +13,7 @@ from pipeline.analysis import activity, structure
 from pipeline.analysis.behaviour import analyse_behaviours
 from pipeline.analysis.circuit import read_cells, read_edge_sets
 from pipeline.analysis.clamp import clamp_metrics
+from pipeline.analysis.damage import analyse_damage
 from pipeline.analysis.levels import analyse_levels
 from pipeline.analysis.morphologies import (
     beside_real,
@@ -72,7 +73,9 @@ def run_analysis(resolved: Resolved, paths: CircuitPaths) -> pd.DataFrame:
     metrics += _correlation(resolved, paths, cells)
     tracks, found = analyse_behaviours(resolved, paths)
     metrics += found
-    for key, track in tracks.items():
+    damaged, found = analyse_damage(resolved, paths)
+    metrics += found
+    for key, track in (tracks | damaged).items():
         _write(paths.analysis(key), track)
     metrics += _premotor(paths)
     found, pairs = analyse_psp(paths) if resolved.model.psp else ([], pd.DataFrame())

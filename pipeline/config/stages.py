@@ -29,7 +29,7 @@ def stage_slice(resolved: Resolved, stage: str, name: str = "") -> dict[str, Any
     Args:
         resolved: The model.
         stage: compile, cells, extract, generalise, morphologies, nodes, edges, stimulus, circuit,
-            simulate, psp, perturb, analyse or report.
+            simulate, psp, perturb, behave, damage, premotor, analyse or report.
         name: Which edge config, stimulus, run or protocol, for stages that have several.
     """
     tree = resolved.tree
@@ -57,6 +57,7 @@ def stage_slice(resolved: Resolved, stage: str, name: str = "") -> dict[str, Any
         "perturb": {"perturb": tree["perturb"], "seed": tree["seed"]},
         "psp": {"psp": _psp_slice(tree), "seed": tree["seed"]},
         "behave": _behave_slice(tree, name),
+        "damage": _damage_slice(tree, name),
         "premotor": {"premotor": tree["premotor"], "seed": tree["seed"]},
         "analyse": {key: tree[key] for key in _ANALYSED},
         "report": tree,
@@ -175,6 +176,11 @@ def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
         if drive.kind == "circuit":
             files += [drive.readout.table, getattr(drive.proprioception, "table", None)]
         return [resolved.path(file) for file in files if file]
+    if stage == "damage" and model.damage:
+        fitted = model.training[model.damage.training]
+        files = [resolved.path(file) for file in (fitted.target, fitted.currents)]
+        own = stage_files(resolved, "edges", model.damage.edges)
+        return [*files, *own, *stage_files(resolved, "behave", model.damage.behaviour)]
     if stage == "premotor" and model.premotor:
         return [resolved.path(f) for f in (model.premotor.connectome, *model.premotor.recordings)]
     if stage == "analyse":
@@ -202,6 +208,20 @@ def _behave_slice(tree: dict[str, Any], name: str) -> dict[str, Any]:
         return {"behaviour": behaviour}
     drive = {key: value for key, value in behaviour["drive"].items() if key != "ranks"}
     return {"behaviour": behaviour | {"drive": drive}, "seed": tree["seed"]}
+
+
+def _damage_slice(tree: dict[str, Any], name: str) -> dict[str, Any]:
+    """One change with what it is held against; neither other changes nor the list of seeds."""
+    config = tree["damage"]
+    if not config or name not in config["changes"]:
+        return {"damage": config}
+    own = {key: config[key] for key in ("edges", "behaviour", "training", "noise")}
+    used = ("target", "inputs", "duration", "dt", "v_init", "frequency", "currents")
+    training = {key: tree["training"][config["training"]][key] for key in used}
+    steps = config["changes"][name]["steps"]
+    edges = tree["edges"][config["edges"]] if any(s["kind"] != "block" for s in steps) else None
+    loop = _behave_slice(tree, config["behaviour"])
+    return {"damage": own, "steps": steps, "training": training, "edges": edges} | loop
 
 
 def _generalise_slice(tree: dict[str, Any]) -> dict[str, Any]:
@@ -320,6 +340,7 @@ _ANALYSED = (
     "cells",
     "morphologies",
     "behaviours",
+    "damage",
 )
 _FILES_OF = {"folder": ("*.json", "*.swc"), "emodels": ("*.yaml",)}
 """What is read from the folders a cell model names."""

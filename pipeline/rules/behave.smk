@@ -1,4 +1,4 @@
-# Bodies in their environments, driven by a circuit or their own; and the premotor fit.
+# Bodies in their environments, driven by a circuit or their own; damage; and the premotor fit.
 for _name, _behaviour in MODEL.behaviours.items():
 
     rule:
@@ -28,6 +28,39 @@ for _name, _behaviour in MODEL.behaviours.items():
         shell:
             '"$SONATINA_PYTHON" -m pipeline behave "$SONATINA_MODEL" $SONATINA_VARIANT'
             " --name {params.key} --ranks {resources.tasks}"
+            " --mpi '{resources.mpi}' > {log:q} 2>&1 || {{ cat {log:q} >&2; exit 1; }}"
+
+
+# Changes of the circuit: one job per change and seed, side by side; a killed run goes on.
+if MODEL.damage:
+
+    rule damage:
+        input:
+            YAML,
+            stage_files(RESOLVED, "damage"),
+            driving(MODEL.behaviours[MODEL.damage.behaviour]),
+        output:
+            PATHS.damage("{change}", "{seed}"),
+        log:
+            PATHS.log("damage_{change}_{seed}"),
+        benchmark:
+            PATHS.benchmark("damage_{change}_{seed}")
+        wildcard_constraints:
+            change="|".join(MODEL.damage.changes),
+            seed=r"\d+",
+        conda:
+            ENVIRONMENT
+        threads: MODEL.behaviours[MODEL.damage.behaviour].drive.ranks
+        resources:
+            tasks=MODEL.behaviours[MODEL.damage.behaviour].drive.ranks,
+            mpi="",
+        params:
+            part=lambda wildcards: part("damage", wildcards.change),
+        message:
+            "damage the circuit"
+        shell:
+            '"$SONATINA_PYTHON" -m pipeline damage "$SONATINA_MODEL" $SONATINA_VARIANT'
+            " --name {wildcards.change} --seed {wildcards.seed} --ranks {resources.tasks}"
             " --mpi '{resources.mpi}' > {log:q} 2>&1 || {{ cat {log:q} >&2; exit 1; }}"
 
 

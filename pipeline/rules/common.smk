@@ -40,6 +40,11 @@ DRAWN, PLACED_TABLES = drawn_shapes(MODEL), ("placement", "fit")
 # Jobs that share the evaluations of morphologies with e-models.
 PARTS = MODEL.generalise.parts if MODEL.generalise else 0
 JUDGED = [MODEL.generalise.nodes] if MODEL.generalise else []
+DAMAGED = [
+    PATHS.damage(change, seed)
+    for change in (MODEL.damage.changes if MODEL.damage else ())
+    for seed in MODEL.damage.seeds
+]
 # A model may have no cells: bodies and premotor neurons need no circuit.
 CIRCUIT = [PATHS.circuit_config] if MODEL.nodes else []
 YAML = ancient(RESOLVED.files)

@@ -6,6 +6,7 @@ rule analysis:
         CIRCUIT,
         [PATHS.behaviour(name) for name in MODEL.behaviours],
         [PATHS.analysis("premotor")] if MODEL.premotor else [],
+        DAMAGED,
         [PATHS.psp("pathways")] if MODEL.psp else [],
         [PATHS.spikes(name) for name in MODEL.simulation],
         [
