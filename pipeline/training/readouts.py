@@ -26,7 +26,7 @@ from pipeline.sonata.layout import CircuitPaths
 def train_readout(resolved: Resolved, name: str, paths: CircuitPaths) -> dict[str, float]:
     """Gives the lesson of one entry of ``training`` and fits its readout.
 
-    Files below ``training/<name>``: lesson.npz, readout.csv, scores.csv (by penalty).
+    Files below ``training/<name>``: lesson.npz (and lesson_2.npz, ... of further media), readout.csv, scores.csv (by penalty).
 
     Returns:
         alpha; r2 on training data; r2_cv, r2_currents, r2_shifted by cross-validation.
@@ -40,16 +40,9 @@ def train_readout(resolved: Resolved, name: str, paths: CircuitPaths) -> dict[st
     if behaviour.drive.kind != "circuit":
         message = f"behaviour {config.behaviour!r} has no circuit to read"
         raise ConfigError(Problem(f"training.{name}", message, "give it drive kind circuit"))
-    lesson = behaviour.model_copy(update={"duration": config.duration})
-    run_closed_loop(
-        resolved, config.behaviour, paths, config=lesson,
-        taught=folder / "lesson.npz", disturbance=config.disturbance,
-    )  # fmt: skip
-    with np.load(folder / "lesson.npz") as file:
-        data = dict(file)
+    data = _lessons(resolved, name, paths)
     rows = select_targets(paths, config.set).node_ids
-    kept = slice(round(config.settle / behaviour.drive.window), None)
-    voltage, drive = data["voltage"][kept][:, rows], data["drive"][kept]
+    voltage, drive = data["voltage"][:, rows], data["drive"]
     scores = [cross_validate(voltage, drive, alpha, config.folds) for alpha in config.alphas]
     best = int(np.argmax(scores))
     alpha = config.alphas[best]
@@ -59,7 +52,7 @@ def train_readout(resolved: Resolved, name: str, paths: CircuitPaths) -> dict[st
     _write(folder / "readout.csv", names, config.gain * weights, middle, ceiling)
     table = pd.DataFrame({"alpha": config.alphas, "r2_cv": scores})
     write_text(folder / "scores.csv", table.to_csv(index=False, lineterminator="\n"))
-    currents = data["current"][kept]
+    currents = data["current"]
     # Currents are of the order of 0.01 nA; by this factor a penalty weighs as for voltages.
     currents = currents / max(currents.std(), 1e-12) * voltage.std()
     shifted = np.roll(voltage, len(voltage) // 2, axis=0)
@@ -71,6 +64,26 @@ def train_readout(resolved: Resolved, name: str, paths: CircuitPaths) -> dict[st
         "r2_currents": max(cross_validate(currents, drive, a, config.folds) for a in config.alphas),
         "r2_shifted": max(cross_validate(shifted, drive, a, config.folds) for a in config.alphas),
     }
+
+
+def _lessons(resolved: Resolved, name: str, paths: CircuitPaths) -> dict[str, np.ndarray]:
+    """Gives one lesson per medium and returns their notes in a row, each without its start."""
+    config, folder = resolved.model.training[name], paths.training(name)
+    behaviour = resolved.model.behaviours[config.behaviour]
+    settled, found = round(config.settle / behaviour.drive.window), []
+    for number, medium in enumerate(config.media or [behaviour.environment.medium]):
+        place = behaviour.environment.model_copy(update={"medium": medium})
+        lesson = behaviour.model_copy(update={"duration": config.duration, "environment": place})
+        notes = folder / (f"lesson_{number + 1}.npz" if number else "lesson.npz")
+        run_closed_loop(
+            resolved, config.behaviour, paths, config=lesson, taught=notes,
+            disturbance=config.disturbance, steering=config.steering,
+        )  # fmt: skip
+        with np.load(notes) as file:
+            found.append(dict(file))
+    keys = ("voltage", "drive", "current")
+    joined = {key: np.concatenate([notes[key][settled:] for notes in found]) for key in keys}
+    return joined | {"names": found[0]["names"]}
 
 
 def ridge(x: np.ndarray, y: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray]:
