@@ -1,5 +1,6 @@
 """The closed loop in NEURON: the same bytes twice and on two ranks, and arrays that stand for the circuit."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -36,12 +37,22 @@ set:
 """
 
 
+DAMAGE = """
+  training:
+    weights: {{kind: correlation, edges: wiring, inputs: sensory, duration: 200 ms, contacts: none.csv,
+      target: tables/target_correlation.csv, currents: tables/trained_currents.csv}}
+  damage:
+    {{edges: wiring, behaviour: move, training: weights, noise: 0.001 nA, seeds: [1],
+     changes: {{control: {{}}, nca: {{steps: [{{kind: block, channel: nca, fraction: 1}}]}}}}}}
+"""
+
+
 @pytest.fixture(scope="module")
 def model(tmp_path_factory, mechanism_cache):
     """The tiny worm with a behaviour, built and simulated."""
     folder = tmp_path_factory.mktemp("loop")
     path = folder / "loop.yaml"
-    path.write_text(LOOP.format(root=ROOT))
+    path.write_text((LOOP + DAMAGE).format(root=ROOT))
     for verb in ("compile", "nodes", "edges", "circuit", "simulate"):
         extra = ["--cache", str(mechanism_cache)] if verb == "compile" else []
         assert main([verb, str(path), "--out", str(folder), *extra]) == 0
@@ -90,3 +101,28 @@ def test_flattened_arrays_run_as_the_circuit_does(paths, tmp_path):
     # m of slo1 and slo2 follows m_cav at once here; all else is the same.
     assert np.sqrt((error**2).mean()) < 0.1
     assert np.abs(error[-100:]).max() < 0.1
+
+
+def test_a_drug_acts_in_the_loop(model, paths):
+    """As a variant of a few lines, on the circuit of another; and as damage, the same on two ranks."""
+    path, folder = model
+    shutil.copytree(paths.root, Path(folder) / "worm/tiny")
+    variant = Path(folder) / "drug.yaml"
+    variant.write_text(
+        f"extends: {path}\nname: drug\nset:\n  behaviours.move.starts: null\n"
+        "  perturb: {of: tiny, steps: [{kind: block, channel: nca, fraction: 1}]}\n"
+    )
+    for verb in ("perturb", "behave"):
+        assert main([verb, str(variant), "--out", folder]) == 0
+    drugged = read_record(CircuitPaths(Path(folder) / "worm/drug").behaviour("move"))
+    # Its voltages leave those of the same start without the drug.
+    untouched = read_record(paths.behaviour("move"))
+    assert np.abs(drugged.voltage - untouched.voltage).max() > 1
+
+    written = []
+    for ranks in ("1", "2"):
+        assert main(["damage", path, "--out", folder, "--name", "nca", "--ranks", ranks]) == 0
+        written.append(paths.damage("nca", 1).read_bytes())
+    assert written[0] == written[1]
+    with np.load(paths.damage("nca", 1)) as file:
+        assert len(file["correlations"]) > 5 and len(file["track"]) == 5
