@@ -50,7 +50,6 @@ def train(options: argparse.Namespace) -> None:
     resolved, paths = _open_stage(options)
     for name in _chosen(options.name, list(resolved.model.training), "training"):
         entry = resolved.model.training[name]
-        kept = {}
         if entry.kind == "correlation":
             figures = train_correlation(resolved, name, paths, options.workers)
             kept = {"contacts.csv": entry.contacts, "currents.csv": entry.currents}
@@ -59,8 +58,11 @@ def train(options: argparse.Namespace) -> None:
             kept = {"readout.csv": entry.table}
         for key, value in figures.items():
             print(f"{name}.{key:<28} {value:.4g}")
+        lines = ["figure,value", *(f"{key},{value:.6g}" for key, value in figures.items())]
+        write_text(paths.training(name) / "figures.csv", "\n".join(lines) + "\n")
         if options.save:
-            for file, table in kept.items():
+            kept["figures.csv"] = entry.figures
+            for file, table in ((file, table) for file, table in kept.items() if table):
                 text = (paths.training(name) / file).read_text(encoding="utf-8")
                 write_text(resolved.path(table), text)
                 print(f"wrote {resolved.path(table)}")

@@ -127,7 +127,9 @@ def _verbs_of_runs(stage) -> None:
     behave.add_argument("--name", help="one key under behaviours; default all")
     behave.add_argument("--ranks", type=_positive, help="MPI ranks of neurons; default as config")
     behave.add_argument("--mpi", help="MPI launch command; default as found")
-    damage = stage("damage", body_commands.damage, "damage worm damaged --name no_synapses --seed 1")
+    damage = stage(
+        "damage", body_commands.damage, "damage worm damaged --name no_synapses --seed 1"
+    )
     damage.add_argument("--name", help="one key under damage.changes; default all")
     damage.add_argument("--seed", type=int, help="one seed; default all of the config")
     damage.add_argument("--ranks", type=_positive, help="MPI ranks of neurons; default as config")

@@ -33,6 +33,7 @@ from pipeline.config.load import Resolved
 from pipeline.config.reference import read_reference
 from pipeline.config.rules import RuleEdges
 from pipeline.config.simulation import PoissonInput, Simulation, SpikeInput, VolleyInput
+from pipeline.config.tables import read_csv
 from pipeline.runtime import write_text
 from pipeline.sonata.layout import CircuitPaths
 from pipeline.sonata.reports import read_report
@@ -78,6 +79,7 @@ def run_analysis(resolved: Resolved, paths: CircuitPaths) -> pd.DataFrame:
     for key, track in (tracks | damaged).items():
         _write(paths.analysis(key), track)
     metrics += _premotor(paths)
+    metrics += _training(resolved, paths)
     found, pairs = analyse_psp(paths) if resolved.model.psp else ([], pd.DataFrame())
     metrics += found
     activities, found = analyse_network(resolved, paths)
@@ -111,6 +113,19 @@ def _premotor(paths: CircuitPaths) -> list[Metric]:
         return []
     table = pd.read_csv(paths.analysis("premotor"))
     return [(f"premotor.{figure}", value, "") for figure, value in table.to_numpy()]
+
+
+def _training(resolved: Resolved, paths: CircuitPaths) -> list[Metric]:
+    """What training came to: of this circuit where it has run, else as the model ships it."""
+    found: list[Metric] = []
+    for name, entry in resolved.model.training.items():
+        shipped = resolved.path(entry.figures) if entry.figures else None
+        for path in (paths.training(name) / "figures.csv", shipped):
+            if path and path.is_file():
+                rows = read_csv(path).to_numpy()
+                found += [(f"training.{name}.{figure}", float(value), "") for figure, value in rows]
+                break
+    return found
 
 
 def _write(path: Path, table: pd.DataFrame) -> None:

@@ -43,7 +43,9 @@ def read_damage(resolved: Resolved, paths: CircuitPaths) -> dict[str, dict[int, 
             path = paths.damage(name, seed)
             if path.is_file():
                 with np.load(path) as file:
-                    figures = dict(zip(file["names"].tolist(), file["values"].tolist(), strict=True))
+                    figures = dict(
+                        zip(file["names"].tolist(), file["values"].tolist(), strict=True)
+                    )
                     found[name][seed] = Outcome(figures, file["correlations"], file["track"])
     return found
 

@@ -40,8 +40,11 @@ def check_damage(check: Check) -> None:
     check.one_of((*path, "control"), config.control, list(config.changes), "change")
     if config.training in fitted:
         for key in ("target", "currents"):
-            file = getattr(model.training[config.training], key)
-            check.file(("training", config.training, key), file)
+            file, at = getattr(model.training[config.training], key), ("training", config.training)
+            if file:
+                check.file((*at, key), file)
+            else:
+                check.report(at, f"has no {key}", "the damaged circuit runs under them")
     control = config.changes.get(config.control)
     if control and control.steps:
         at = (*path, "changes", config.control, "steps")

@@ -190,6 +190,8 @@ def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
             named += [responses.recorded, responses.published_model, responses.units]
             named += [responses.seeds]
         named.append(getattr(model.morphologies, "real", None))
+        shipped = [t.figures for t in model.training.values() if t.figures]
+        named += [path for path in shipped if resolved.path(path).is_file()]
         if model.analysis.touches:
             named += [model.analysis.touches.pathways, model.analysis.touches.recorded]
         return [resolved.path(path) for path in named if path]
@@ -341,6 +343,7 @@ _ANALYSED = (
     "morphologies",
     "behaviours",
     "damage",
+    "training",
 )
 _FILES_OF = {"folder": ("*.json", "*.swc"), "emodels": ("*.yaml",)}
 """What is read from the folders a cell model names."""

@@ -52,8 +52,13 @@ class CorrelationTraining(Strict):
     epochs: int = Field(80, ge=1, le=100_000)
     rate: float = Field(0.05, gt=0, description="Step of Adam in units of the search.")
     seeds: list[int] = Field(default=[1], min_length=1, description="Independent starts.")
-    contacts: RelativeFile = Field(description="Table that --save writes: weights.")
-    currents: RelativeFile = Field(description="Table that --save writes: currents.")
+    contacts: RelativeFile | None = Field(
+        None, description="Table that --save writes: weights. None for a control."
+    )
+    currents: RelativeFile | None = Field(None, description="Table that --save writes: currents.")
+    figures: RelativeFile | None = Field(
+        None, description="Table that --save writes: errors, as analysis and report show them."
+    )
 
 
 class ReadoutTraining(Strict):
@@ -91,6 +96,9 @@ class ReadoutTraining(Strict):
         "it is cut. The teacher is on or off; a regression smooths that, and at 1 the loop comes to rest.",
     )
     table: RelativeFile = Field(description="Table that --save writes.")
+    figures: RelativeFile | None = Field(
+        None, description="Table that --save writes: shares of variance, as analysis shows them."
+    )
 
 
 Training = Annotated[CorrelationTraining | ReadoutTraining, Field(discriminator="kind")]

@@ -1,4 +1,4 @@
-"""Damage on the report page: a table beside the published effects, and the tracks."""
+"""Training and damage on the report page: tables beside published values, and tracks."""
 
 from __future__ import annotations
 
@@ -15,6 +15,31 @@ from pipeline.report.style import OURS, Figure, encode, new_figure, style
 _SHOWN = (
     "error", "correlation_change", "displacement", "displacement_change", "frequency", "wavelength"
 )  # fmt: skip
+
+
+TRAINING = {
+    "correlation": (("start", "Start"), ("trained", "Trained pairs"), ("held_out", "Held-out pairs")),
+    "readout": (
+        ("r2", "Variance explained"), ("r2_cv", "… cross-validated"),
+        ("r2_currents", "… from felt currents"), ("r2_shifted", "… from shifted voltages"),
+    ),
+}  # fmt: skip
+"""Figures of each kind of training and their titles."""
+
+
+def training_tables(tables: Tables) -> list[dict[str, Any]]:
+    """One table per kind of training: titles, and per entry what is free and the figures."""
+    found = []
+    for kind, figures in TRAINING.items():
+        rows = []
+        for name, entry in tables.resolved.model.training.items():
+            values = [tables.metric(f"training.{name}.{figure}") for figure, _ in figures]
+            if entry.kind == kind and any(value is not None for value in values):
+                free = ", ".join(entry.free) if kind == "correlation" else "muscle readout"
+                rows.append({"name": name, "free": free, "values": values})
+        if rows:
+            found.append({"titles": [title for _, title in figures], "rows": rows})
+    return found
 
 
 def damage_rows(tables: Tables) -> list[dict[str, Any]]:

@@ -23,7 +23,7 @@ from pipeline.report.activity import (
 from pipeline.report.anatomy import viewer_data
 from pipeline.report.behaviour import behaviour_figures, player_data
 from pipeline.report.column import column_figures
-from pipeline.report.damage import damage_figures, damage_rows
+from pipeline.report.damage import damage_figures, damage_rows, training_tables
 from pipeline.report.figures import Tables, activity_figures, circuit_figures, clamp_figures
 from pipeline.report.fits import fit_figures
 from pipeline.report.levels import level_figures
@@ -129,6 +129,7 @@ def page_content(resolved: Resolved, paths: CircuitPaths, origin: dict[str, Any]
         ],
         "behaviour": behaviour_figures(tables),
         "player": player_data(tables),
+        "training": training_tables(tables),
         "damage": damage_rows(tables), "damage_figures": damage_figures(tables),
         "responses": response_rows(tables), "published": published_side(tables),
         "layers": layer_rows(tables),

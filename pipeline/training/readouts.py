@@ -26,7 +26,8 @@ from pipeline.sonata.layout import CircuitPaths
 def train_readout(resolved: Resolved, name: str, paths: CircuitPaths) -> dict[str, float]:
     """Gives the lesson of one entry of ``training`` and fits its readout.
 
-    Files below ``training/<name>``: lesson.npz (and lesson_2.npz, ... of further media), readout.csv, scores.csv (by penalty).
+    Files below ``training/<name>``: lesson.npz (and lesson_2.npz, ... of further media), readout.csv,
+    scores.csv (by penalty).
 
     Returns:
         alpha; r2 on training data; r2_cv, r2_currents, r2_shifted by cross-validation.

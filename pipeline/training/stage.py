@@ -25,6 +25,8 @@ from pipeline.training.problem import Bounds, Parameters, Target, evaluate, hold
 from pipeline.worker import map_in_order
 
 log = logging.getLogger(__name__)
+_KEPT = ("seeds", "contacts", "currents", "figures")
+"""Keys that do not change a search: which others run beside it, and where results are kept."""
 
 
 def train_correlation(
@@ -42,7 +44,8 @@ def train_correlation(
         workers: Processes; results do not depend on them.
 
     Returns:
-        trained and held_out mean squared error of the best seed, start (its first), seed, contacts.
+        trained and held_out mean squared error of the best seed, start (its first), seed, contacts, and
+        the errors of every seed.
 
     Raises:
         ConfigError: If target or node set do not fit.
@@ -68,14 +71,17 @@ def train_correlation(
     ]
     text = pd.concat(history).rename_axis("epoch").to_csv(lineterminator="\n")
     write_text(folder / "history.csv", text)
-    row = states[best].history[int(np.nanargmin(states[best].history[:, 0]))]
-    return {
-        "trained": float(row[0]),
-        "held_out": float(row[1]),
+    own = [state.history[int(np.nanargmin(state.history[:, 0]))] for state in states]
+    figures = {
+        "trained": float(own[best][0]),
+        "held_out": float(own[best][1]),
         "start": float(states[best].history[0, 0]),
         "seed": float(config.seeds[best]),
         "contacts": float(len(np.load(folder / "arrays.npz")["syn_pre"])),
     }
+    for seed, row in zip(config.seeds, own, strict=True):
+        figures |= {f"seed_{seed}_trained": float(row[0]), f"seed_{seed}_held_out": float(row[1])}
+    return figures
 
 
 def flatten_circuit(
@@ -116,7 +122,7 @@ def train_seed(job: dict) -> State:
         trained, held, gradient = evaluate(net, target, start.like(vector), steps)
         return trained, held, np.where(free, gradient, 0.0)
 
-    used = {k: v for k, v in job["config"].items() if k not in ("seeds", "contacts", "currents")}
+    used = {k: v for k, v in job["config"].items() if k not in _KEPT}
     key = value_hash([used, job["edges"], job["inputs"], job["seed"], len(net.parent)])
     return descend(
         score, lambda vector: start.like(vector).bounded(bounds).vector(),

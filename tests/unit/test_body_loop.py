@@ -131,7 +131,9 @@ def test_a_steering_teacher_bends_the_head_by_what_it_smells():
     for _ in range(40):
         run.turn()
         straight.turn()
-    smell = np.array([0.5 * (2 * c[0] + 0.06) / 0.1 for c in run.currents])  # -80..20 pA on -0.5..0.5
+    smell = np.array(
+        [0.5 * (2 * c[0] + 0.06) / 0.1 for c in run.currents]
+    )  # -80..20 pA on -0.5..0.5
     assert np.ptp(smell) > 0.3
     bends = np.array(run.drives) / np.array(straight.drives)
     np.testing.assert_allclose(bends[:, [0, 5, 24, 77]], 1 + smell[:, None].repeat(4, 1), rtol=1e-9)
