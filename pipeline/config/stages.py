@@ -170,12 +170,7 @@ def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
     if stage == "psp" and model.psp:
         return [resolved.path(file) for file in (model.psp.targets, *model.psp.gain_tables)]
     if stage == "behave":
-        behaviour = model.behaviours[name]
-        drive = behaviour.drive
-        files = [getattr(behaviour.body, "mesh", None)]
-        if drive.kind == "circuit":
-            files += [drive.readout.table, getattr(drive.proprioception, "table", None)]
-        return [resolved.path(file) for file in files if file]
+        return _behave_files(resolved, name)
     if stage == "damage" and model.damage:
         fitted = model.training[model.damage.training]
         files = [resolved.path(file) for file in (fitted.target, fitted.currents)]
@@ -210,6 +205,15 @@ def _behave_slice(tree: dict[str, Any], name: str) -> dict[str, Any]:
         return {"behaviour": behaviour}
     drive = {key: value for key, value in behaviour["drive"].items() if key != "ranks"}
     return {"behaviour": behaviour | {"drive": drive}, "seed": tree["seed"]}
+
+
+def _behave_files(resolved: Resolved, name: str) -> list[Path]:
+    behaviour = resolved.model.behaviours[name]
+    drive = behaviour.drive
+    files = [getattr(behaviour.body, "mesh", None)]
+    if drive.kind == "circuit":
+        files += [drive.readout.table, getattr(drive.proprioception, "table", None)]
+    return [resolved.path(file) for file in files if file]
 
 
 def _damage_slice(tree: dict[str, Any], name: str) -> dict[str, Any]:
