@@ -13,7 +13,7 @@ from pipeline.report.plots import WIDE
 from pipeline.report.style import OURS, Figure, encode, new_figure, style
 
 _SHOWN = (
-    "error", "correlation_change", "displacement", "displacement_change", "frequency", "wavelength"
+    "error", "correlation_change", "displacement", "displacement_change", "speed", "frequency"
 )  # fmt: skip
 
 
