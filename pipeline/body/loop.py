@@ -154,10 +154,6 @@ class Loop:
         )  # fmt: skip
 
 
-HEAD_MUSCLES = 6
-"""Of each quadrant that the head's neurons drive (Izquierdo & Beer 2018)."""
-
-
 @dataclass
 class Disturbance:
     """Coloured noise on the muscles: an Ornstein-Uhlenbeck process for every four muscles of a side.
@@ -188,13 +184,10 @@ class TaughtLoop(Loop):
     Attributes:
         disturbance: Pushes muscles off what the teacher wants; the notes keep what it wanted, so that
             a pupil sees how to come back.
-        steering: The teacher's head bends are larger by this share at the strongest current of what is
-            smelled, and smaller at the weakest: bends grow on the side of more food.
         currents, voltages, drives: Of every window: float64 [cells] (nA, mV) and [96].
     """
 
     disturbance: Disturbance | None = None
-    steering: float = 0.0
     currents: list[np.ndarray] = field(default_factory=list)
     voltages: list[np.ndarray] = field(default_factory=list)
     drives: list[np.ndarray] = field(default_factory=list)
@@ -211,18 +204,7 @@ class TaughtLoop(Loop):
 
     def muscles(self, voltage: np.ndarray) -> np.ndarray:
         """See ``Loop``."""
-        drive = super().muscles(voltage)
-        if self.steering:
-            by_unit = drive.reshape(-1, PER_QUADRANT)
-            by_unit[:, :HEAD_MUSCLES] *= 1 + self.steering * self.smell()
-            drive = np.clip(drive, 0, 1)
-        self.drives.append(drive)
+        self.drives.append(super().muscles(voltage))
         if self.disturbance is None:
             return self.drives[-1]
         return np.clip(self.drives[-1] + self.disturbance.next(self.window), 0, 1)
-
-    def smell(self) -> float:
-        """Returns the mean current of the sensors, their ranges mapped on -1..1."""
-        sensors = self.surroundings.sensors.items()
-        ends = [(self.sensed[name], s.config.low, s.config.high) for name, s in sensors]
-        return float(np.mean([(2 * x - low - high) / (high - low) for x, low, high in ends]))

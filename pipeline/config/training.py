@@ -84,11 +84,6 @@ class ReadoutTraining(Strict):
         default_factory=list,
         description="Media of the lessons, one lesson each; default: that of the behaviour.",
     )
-    steering: Probability = Field(
-        0.0,
-        description="Share by which the teacher's head bends grow at the strongest and shrink at the "
-        "weakest current of what is smelled, so that it bends more to the side of more food.",
-    )
     gain: float = Field(
         1.0,
         gt=0,

@@ -51,7 +51,6 @@ def run_closed_loop(
     config: Behaviour | None = None,
     taught: Path | None = None,
     disturbance: float = 0.0,
-    steering: float = 0.0,
 ) -> dict[str, float]:
     """Runs one behaviour and writes ``behaviour/<name>.h5``.
 
@@ -65,7 +64,6 @@ def run_closed_loop(
         taught: Instead, the stretch circuit drives the body, and what neurons and muscles did in every
             window goes to this file (npz: voltage, drive, current, names).
         disturbance: With ``taught``: sd of the noise that is added to the drive of the muscles.
-        steering: With ``taught``: how much the teacher's head bends follow what is smelled.
 
     Returns:
         frames, seconds (simulated), build_s, run_s (wall clock), neurons_s (of it, in the neurons), cpu_s
@@ -88,7 +86,6 @@ def run_closed_loop(
         "behaviour": config.model_dump(mode="json"),
         "tables": {key: str(path) for key, path in drive_tables(resolved, name).items()},
         "disturbance": disturbance,
-        "steering": steering,
         "taught": str(taught.resolve()) if taught else "",
     }
     return run_ranks("pipeline.simulation.loop_worker", job, ranks, launcher)
@@ -230,8 +227,6 @@ def run_loop(job: dict, nerves: Nerves) -> dict[str, float]:
     config = Behaviour.model_validate(job["behaviour"])
     paths, timed = CircuitPaths(Path(job["root"])), TimedNerves(nerves)
     loop = build_loop(config, timed, paths, job["tables"], bool(job["taught"]))
-    if isinstance(loop, TaughtLoop):
-        loop.steering = job["steering"]
     if isinstance(loop, TaughtLoop) and job["disturbance"]:
         rng = rng_for(job["seed"], "lesson/disturbance")
         loop.disturbance = Disturbance(job["disturbance"], DISTURBANCE_TIME, rng)

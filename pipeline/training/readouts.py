@@ -78,7 +78,7 @@ def _lessons(resolved: Resolved, name: str, paths: CircuitPaths) -> dict[str, np
         notes = folder / (f"lesson_{number + 1}.npz" if number else "lesson.npz")
         run_closed_loop(
             resolved, config.behaviour, paths, config=lesson, taught=notes,
-            disturbance=config.disturbance, steering=config.steering,
+            disturbance=config.disturbance,
         )  # fmt: skip
         with np.load(notes) as file:
             found.append(dict(file))

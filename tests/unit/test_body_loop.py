@@ -122,24 +122,6 @@ def test_a_disturbed_lesson_keeps_what_the_teacher_wanted():
     assert after == pytest.approx(np.exp(-1), abs=0.2)
 
 
-def test_a_steering_teacher_bends_the_head_by_what_it_smells():
-    place = {"kind": "linear_cone", "place": [-500, 200]}
-    config = behaviour(environment={"sources": {"food": place}, "sensing": {"smell": {}}})
-    sensors = {"smell": np.array([0])}
-    run, straight = (loop(config, kind=TaughtLoop, sensors=sensors) for _ in range(2))
-    run.steering = 0.5
-    for _ in range(40):
-        run.turn()
-        straight.turn()
-    smell = np.array(
-        [0.5 * (2 * c[0] + 0.06) / 0.1 for c in run.currents]
-    )  # -80..20 pA on -0.5..0.5
-    assert np.ptp(smell) > 0.3
-    bends = np.array(run.drives) / np.array(straight.drives)
-    np.testing.assert_allclose(bends[:, [0, 5, 24, 77]], 1 + smell[:, None].repeat(4, 1), rtol=1e-9)
-    np.testing.assert_allclose(bends[:, [6, 23, 30, 95]], 1, rtol=1e-12)
-
-
 def test_the_record_keeps_the_voltages(tmp_path):
     record = loop(behaviour()).run(1000.0, 20.0, np.full(3, -65.0))
     write_record(tmp_path / "r.h5", record)
