@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from pipeline.config.afferents import AfferentEdges
 from pipeline.config.cell_models import model_files
 from pipeline.config.load import Resolved
 from pipeline.config.morphologies import GrownMorphologies, MorphologySet
@@ -146,6 +147,9 @@ def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
             return [resolved.path(file) for file in files]
         if isinstance(edges, TouchEdges):
             return [resolved.path(file) for _, file, _ in touch_files(edges)]
+        if isinstance(edges, AfferentEdges):
+            tables = (edges.pathways, edges.physiology.classes, edges.physiology.rules)
+            return [resolved.path(file) for file in tables]
         weights = [resolved.path(edges.weights)] if edges.weights else []
         return [resolved.path(edges.connectome_folder) / f"{edges.connectome}.csv", *weights]
     if stage == "optimise":
