@@ -68,7 +68,7 @@ def model(folder: Path, morphology: Path, targets: dict[tuple[str, str], float])
     fit = {
         "morphology": morphology.name, "bounds": "bounds.csv", "protocols": "protocols.csv",
         "targets": "targets.csv",
-        "search": {"offspring": 16, "generations": 6, "polish": 40, "seeds": [1]},
+        "search": {"offspring": 16, "generations": 6, "polish": 150, "seeds": [1]},
     }  # fmt: skip
     content = {"schema": 1, "name": "found", "mechanisms": ["cortex"], "fits": {"cell": fit}}
     (folder / "model.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
