@@ -36,7 +36,7 @@ def stage_slice(resolved: Resolved, stage: str, name: str = "") -> dict[str, Any
     tree = resolved.tree
     cells = {k: value for k, value in (tree["cells"] or {}).items() if k != "protocols"}
     slices: dict[str, Any] = {
-        "compile": {key: tree[key] for key in ("mechanisms", "compiler")},
+        "compile": {key: tree[key] for key in ("mechanisms", "compiler")} | _asked(resolved.model),
         "cells": {"cells": tree["cells"]},
         "morphologies": {
             # What the grown cells are held against changes none of them.
@@ -109,6 +109,14 @@ def mechanism_folders(resolved: Resolved) -> list[Path]:
     if problems:
         raise ConfigError(problems)
     return folders
+
+
+def _asked(model: Model) -> dict[str, list[str]]:
+    """What runs ask of compiled mechanisms besides NEURON's library; empty if nothing."""
+    runs = model.simulation.values()
+    asked = ["coreneuron"] if any(run.coreneuron for run in runs) else []
+    asked += ["neurodamus"] if any(run.engine == "neurodamus" for run in runs) else []
+    return {"asked": asked} if asked else {}
 
 
 def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
