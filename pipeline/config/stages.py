@@ -191,17 +191,7 @@ def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
     if stage == "premotor" and model.premotor:
         return [resolved.path(f) for f in (model.premotor.connectome, *model.premotor.recordings)]
     if stage == "analyse":
-        correlation = model.analysis.correlation
-        named = [model.reference, correlation.reference if correlation else None]
-        if responses := model.analysis.responses:
-            named += [responses.recorded, responses.published_model, responses.units]
-            named += [responses.seeds]
-        named.append(getattr(model.morphologies, "real", None))
-        shipped = [t.figures for t in model.training.values() if t.figures]
-        named += [path for path in shipped if resolved.path(path).is_file()]
-        if model.analysis.touches:
-            named += [model.analysis.touches.pathways, model.analysis.touches.recorded]
-        return [resolved.path(path) for path in named if path]
+        return _analysed_files(resolved)
     return []
 
 
@@ -217,6 +207,21 @@ def _behave_slice(tree: dict[str, Any], name: str) -> dict[str, Any]:
         return {"behaviour": behaviour}
     drive = {key: value for key, value in behaviour["drive"].items() if key != "ranks"}
     return {"behaviour": behaviour | {"drive": drive}, "seed": tree["seed"]}
+
+
+def _analysed_files(resolved: Resolved) -> list[Path]:
+    model = resolved.model
+    correlation = model.analysis.correlation
+    named = [model.reference, correlation.reference if correlation else None]
+    if responses := model.analysis.responses:
+        named += [responses.recorded, responses.published_model, responses.units]
+        named += [responses.seeds]
+    named.append(getattr(model.morphologies, "real", None))
+    shipped = [t.figures for t in model.training.values() if t.figures]
+    named += [path for path in shipped if resolved.path(path).is_file()]
+    if model.analysis.touches:
+        named += [model.analysis.touches.pathways, model.analysis.touches.recorded]
+    return [resolved.path(path) for path in named if path]
 
 
 def _behave_files(resolved: Resolved, name: str) -> list[Path]:
