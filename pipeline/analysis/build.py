@@ -13,6 +13,7 @@ from pipeline.analysis import activity, structure
 from pipeline.analysis.behaviour import analyse_behaviours
 from pipeline.analysis.circuit import read_cells, read_edge_sets
 from pipeline.analysis.clamp import clamp_metrics
+from pipeline.analysis.engines import analyse_engines
 from pipeline.analysis.levels import analyse_levels
 from pipeline.analysis.morphologies import (
     beside_real,
@@ -81,7 +82,9 @@ def run_analysis(resolved: Resolved, paths: CircuitPaths) -> pd.DataFrame:
     metrics += found
     levels, found = analyse_levels(resolved, paths)
     metrics += found
-    for key, frame in (activities | levels).items():
+    engines, found = analyse_engines(resolved, paths)
+    metrics += found
+    for key, frame in (activities | levels | engines).items():
         _write(paths.analysis(key), frame)
     responses = analyse_responses(resolved, paths)
     metrics += responses.metrics

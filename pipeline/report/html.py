@@ -25,7 +25,7 @@ from pipeline.report.behaviour import behaviour_figures, player_data
 from pipeline.report.column import column_figures
 from pipeline.report.figures import Tables, activity_figures, circuit_figures, clamp_figures
 from pipeline.report.fits import fit_figures
-from pipeline.report.levels import level_figures
+from pipeline.report.levels import engine_rows, level_figures
 from pipeline.report.morphologies import morphology_section
 from pipeline.report.network import network_figures
 from pipeline.report.psp import psp_figures
@@ -57,7 +57,7 @@ STAGE_ORDER = (
 )
 _LINKED = (
     "metrics", "verdicts", "cells", "populations", "responses", "responses_similarity",
-    "responses_rhythm",
+    "responses_rhythm", "engines",
 )  # fmt: skip
 
 
@@ -129,6 +129,7 @@ def page_content(resolved: Resolved, paths: CircuitPaths, origin: dict[str, Any]
         "player": player_data(tables),
         "responses": response_rows(tables), "published": published_side(tables),
         "layers": layer_rows(tables),
+        "engines": engine_rows(tables),
         "sources": source_rows(tables),
         "costs": costs(paths),
         "runs": _runs(resolved, paths),

@@ -225,6 +225,7 @@ def _enable_coreneuron(h: Any, plan: Plan) -> None:
     os.environ["CORENEURONLIB"] = read_json(plan.paths.mechanisms, "compile")["coreneuron"]
     h.cvode.cache_efficient(1)
     coreneuron.enable, coreneuron.verbose = True, 0
+    coreneuron.cell_permute = plan.config["run"].get("cell_permute", 0)
 
 
 def _stop_on_nonfinite(cells: dict[int, Any], time: float) -> None:
