@@ -320,7 +320,7 @@ def _simulate_elsewhere(options: argparse.Namespace) -> None:
 
     folder, figures = run_elsewhere(
         Path(options.model), options.engine, options.out, cache_folder(),
-        ranks=options.ranks or 1, launcher=options.mpi,
+        ranks=options.ranks or 1, launcher=options.mpi, mechanisms=options.mechanisms,
     )  # fmt: skip
     print(
         f"{folder}  built in {figures['build_s']:.1f} s, run in {figures['run_s']:.1f} s, "

@@ -203,7 +203,7 @@ def _simulation(
             if rates is not None:
                 _write(paths.analysis(f"sources_{name}_{key}"), rates)
         elif path.is_file():
-            population = activity.population_of(resolved, stimulus.nodes)
+            population = activity.population_of(resolved, paths, stimulus.nodes)
             report = read_report(path, population)
             names = _names(cells, population, report.node_ids)
             thinned = activity.thin(report.times, report.data, names)

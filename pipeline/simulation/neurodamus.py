@@ -54,7 +54,7 @@ DEFINES = ("DISABLE_REPORTINGLIB",)
 """What neurodamus' mechanisms ask for where there is no libsonatareport."""
 TEMPLATE = "sonatina:cell"
 _HELPER = "SonatinaRelease"
-_INSTALL = "pip install neurodamus"
+INSTALL = "pip install neurodamus"
 
 
 def package_folder() -> Path | None:
@@ -74,7 +74,7 @@ def check(plan: Plan) -> list[Problem]:
     """Names what this engine cannot express, before anything starts."""
     if package_folder() is None:
         where = str(plan.paths.simulation_config(plan.name))
-        return [Problem(where, "engine neurodamus is not installed", _INSTALL)]
+        return [Problem(where, "engine neurodamus is not installed", INSTALL)]
     if plan.precise:
         where = str(plan.paths.simulation_config(plan.name))
         message = "neurodamus has no GLIF cells, and precise spikes are theirs"
