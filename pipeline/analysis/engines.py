@@ -16,7 +16,7 @@ from pipeline.sonata.layout import CircuitPaths
 from pipeline.sonata.read import open_population, read_json
 from pipeline.sonata.reports import read_spikes
 
-COMPUTING = {"engine", "coreneuron", "cell_permute", "ranks", "threads"}
+COMPUTING = {"engine", "coreneuron", "cell_permute", "ranks", "threads", "save_every"}
 """Keys of a run that say how it is computed, not what."""
 LIMIT_MV = 1e-6
 """Voltages that differ by less are called equal: sums of other order move the last bits only."""

@@ -80,13 +80,17 @@ class Frames:
         """Numbers that this rank records per step."""
         return len(self._vectors)
 
-    def flush(self, pc: Any) -> None:
-        """Moves what was recorded since the last call into the file."""
+    def flush(self, pc: Any, steps: int) -> None:
+        """Moves what was recorded since the last call into the file.
+
+        Args:
+            pc: NEURON's ParallelContext.
+            steps: How many values there are since then; a rank may record nothing.
+        """
         block = drain(self._vectors)
-        rows = np.arange(self._skip, len(block), self._every)
-        steps = int(pc.allreduce(float(len(block)), 2))  # a rank may record nothing
-        self._skip += self._every * max(0, -(-(steps - self._skip) // self._every)) - steps
-        data = self._sums(block[rows])
+        rows = np.arange(self._skip, steps, self._every)
+        self._skip = (self._skip + self._every * len(rows)) - steps
+        data = self._sums(block[rows] if self._vectors else np.empty((len(rows), 0)))
         parts = pc.py_gather((self._elements, data), 0)
         if pc.id() == 0:
             self._append([part for part in parts if part[0]])
@@ -94,7 +98,7 @@ class Frames:
     def _sums(self, block: np.ndarray) -> np.ndarray:
         """Elements out of their addends: float64 [frames, elements]; nothing to add gives 0."""
         sums = np.zeros((len(block), len(self._elements)))
-        ends = [*self._firsts[1:], len(self._vectors)]
+        ends = [*self._firsts, len(self._vectors)][1:]
         for column, (first, end) in enumerate(zip(self._firsts, ends, strict=True)):
             sums[:, column] = block[:, first:end] @ np.array(self._factors[first:end])
         return sums

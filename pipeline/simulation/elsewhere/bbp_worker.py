@@ -110,7 +110,7 @@ def _advance(h: Any, pc: Any, simulation: Any, reports: list[Frames], run: Any) 
             pc.psolve(stop * run.dt)
             _stop_on_nonfinite(simulation, stop * run.dt)
             for report in reports:
-                report.flush(pc)
+                report.flush(pc, stop - start + (start == 0))  # the first is of time 0
             bar.update((stop - start) * run.dt)
 
 
@@ -131,14 +131,21 @@ def _stop_on_nonfinite(simulation: Any, now: float) -> None:
 
 def _write_spikes(pc: Any, simulation: Any, config: Any, output: Path) -> None:
     """Spikes of all populations and ranks, node ids as SONATA has them; rank 0 writes."""
-    found = {}
     pairs = zip(simulation._spike_populations, simulation._spike_vecs, strict=True)
-    for (population, offset), (times, gids) in pairs:
-        nodes = np.array(gids, np.int64) - int(offset)
-        parts = pc.py_gather((nodes, np.array(times)), 0)
-        if pc.id() == 0:
-            found[population] = tuple(np.concatenate(column) for column in zip(*parts, strict=True))
+    own = {  # not the same populations on every rank
+        population: (np.array(gids, np.int64) - int(offset), np.array(times))
+        for (population, offset), (times, gids) in pairs
+    }
+    parts = pc.py_gather(own, 0)
     if pc.id() == 0:
+        names = sorted({name for part in parts for name in part})
+        found = {
+            name: tuple(
+                np.concatenate(column)
+                for column in zip(*(p[name] for p in parts if name in p), strict=True)
+            )
+            for name in names
+        }
         name = Path(config.output.spikes_file or "out.h5").name
         by_id = config.output.spikes_sort_order.name == "by_id"
         write_spike_populations(output / name, found, sorting="by_id" if by_id else "by_time")
