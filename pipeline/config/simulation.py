@@ -242,7 +242,7 @@ class Simulation(Strict):
     )
     save_every: TimeStep | None = Field(
         None,
-        description="Of the model between two saves, from which a run that was cut goes on; bionet on NEURON.",
+        description="Of the model between two saves, from which a run that was cut goes on; bionet.",
     )
     inputs: dict[Name, Input] = Field(default_factory=dict)
     rate_limit: Hertz | None = Field(
@@ -264,8 +264,8 @@ class Simulation(Strict):
         if self.coreneuron and self.engine not in ("bionet", "neurodamus"):
             what = "pointnet is NEST" if self.engine == "pointnet" else "netpyne runs on NEURON"
             raise ValueError(f"{what}; coreneuron needs engine bionet or neurodamus")
-        if self.save_every and (self.engine != "bionet" or self.coreneuron):
-            raise ValueError("save_every: only bionet without coreneuron saves its runs")
+        if self.save_every and self.engine != "bionet":
+            raise ValueError("save_every: only bionet saves its runs")
         if self.cell_permute and not self.coreneuron:
             raise ValueError("cell_permute is CoreNEURON's; set coreneuron: true")
         if self.lfp and (self.coreneuron or self.engine not in ("bionet", "neurodamus")):

@@ -40,7 +40,7 @@ from pipeline.simulation.release_synapses import (
     set_synapse,
     stream_keys,
 )
-from pipeline.simulation.targets import edge_ends, populations
+from pipeline.simulation.targets import edge_ends, populations, typed_nodes
 from pipeline.simulation.weights import EdgeReader, grid_times
 from pipeline.sonata.read import open_population, read_edges, read_json, read_types
 from pipeline.sonata.reports import read_spikes, write_spikes
@@ -123,7 +123,8 @@ def _check_nodes(plan: Plan) -> list[Problem]:
             message = f"neurodamus runs cells of the template {TEMPLATE}"
             problems.append(Problem(str(file), message, "use another engine"))
             continue
-        for name in types["dynamics_params"].astype(str).unique():
+        nodes = typed_nodes(plan.paths, name)  # cells of one type may have e-models of their own
+        for name in nodes["dynamics_params"].astype(str).unique():
             # Edges name sections, and neurodamus has no rule for those that a reduction took away.
             if read_json(plan.paths.emodels / name, "nodes")["level"] == "single_compartment":
                 where = str(plan.paths.emodels / name)

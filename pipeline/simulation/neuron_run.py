@@ -183,7 +183,7 @@ def advance(
     h.finitialize(plan.config["conditions"]["v_init"])
     width = sum(recorder.width for recorder in recorders)
     fit = max(1, BLOCK_BYTES // (8 * max(1, width)))
-    pieces = CORENEURON_PIECES if plan.coreneuron else PIECES
+    pieces = CORENEURON_PIECES if plan.coreneuron and not save else PIECES
     block = int(pc.allreduce(float(min(fit, max(1, plan.steps // pieces))), 3))
     everyone, before = pc.allreduce(float(len(cells)), 1), 0.0
     first = save.resume(partial(_resume, recorders)) if save else 0

@@ -68,10 +68,10 @@ def run_simulation(
     simulation = resolved.model.simulation[name]
     engine = engines()[simulation.engine]
     save_every = save_every or simulation.save_every
-    can = simulation.engine == "bionet" and not simulation.coreneuron
+    can = simulation.engine == "bionet"
     if save_every and not can:
         message = f"--save-every: engine {simulation.engine} cannot save its runs"
-        raise PipelineError(Problem(name, message, "use bionet without coreneuron"))
+        raise PipelineError(Problem(name, message, "use bionet"))
     saved = (paths.simulation(name) / "checkpoint" / "checkpoint.json").is_file()
     saving = [save_every, until] if can and (save_every or until or saved) else None
     reduced = simulation.level != "L3"
