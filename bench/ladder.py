@@ -1,8 +1,9 @@
 """The column's 50 cells at L3, L2 and L1: one stand-in e-model on every shape, the table of levels.
 
-``python bench/ladder.py [--ms 300] [--dt 0.1] [--folder FOLDER]`` builds `column` `tiny`, gives all cells `hh`
-in the soma and passive neurites in place of e-models (searching those takes hours), drives them by a current,
-runs the levels on BioNet and L2 on PointNet as well, and prints what ``analyse`` finds.
+``python bench/ladder.py [--ms 300] [--dt 0.1] [--hh all|soma] [--folder FOLDER]``: builds `column` `tiny`,
+gives all cells one stand-in in place of e-models (judging those takes hours), `hh` in all sections or in the
+soma alone, drives them by a current, runs the levels on BioNet and L2 on PointNet as well, and prints what
+``analyse`` finds.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import tempfile
 import time
 from pathlib import Path
 
-import h5py
 import pandas as pd
 import yaml
 
@@ -21,14 +21,16 @@ from pipeline.cli import main
 from pipeline.config.emodel import read_emodel
 from pipeline.config.schema import OddLength
 from pipeline.runtime import write_json
+from pipeline.sonata.configs import write_types
 from pipeline.sonata.layout import CircuitPaths
+from pipeline.sonata.read import read_types
 
 ROOT = Path(__file__).resolve().parents[1]
 EMODEL = """schema: 1
 name: hh
 source: Hodgkin and Huxley 1952, as NEURON has it; a stand-in
 passive: {all: {Ra: 100, cm: 1, g_pas: 3e-5, e_pas: -65}}
-mechanisms: {soma: {hh: {gnabar: 0.12, gkbar: 0.036, gl: 0.0003, el: -54.3}}}
+mechanisms: {%s: {hh: {gnabar: 0.12, gkbar: 0.036, gl: 0.0003, el: -54.3}}}
 """
 
 
@@ -52,17 +54,18 @@ def write_variant(folder: Path, ms: float, dt: float, current: float) -> Path:
     return path
 
 
-def stand_in(paths: CircuitPaths, folder: Path) -> None:
-    """Gives every cell of the circuit the stand-in."""
+def stand_in(paths: CircuitPaths, folder: Path, where: str) -> None:
+    """Gives every cell of the circuit the stand-in, with `hh` in some sections."""
     file = folder / "hh.yaml"
-    file.write_text(EMODEL)
+    file.write_text(EMODEL % where)
     described = stored_cell(read_emodel(file)[0], OddLength(rule="odd_length"), "stub")
     write_json(paths.emodels / "hh.json", described)
-    with h5py.File(paths.nodes("cells"), "r+") as handle:
-        handle["nodes/cells/0/dynamics_params"][:] = "hh.json"
+    types = read_types(paths.node_types("cells")).reset_index()
+    types = types.assign(dynamics_params="hh.json").drop(columns="source", errors="ignore")
+    write_types(paths.node_types("cells"), types.to_dict("records"))
 
 
-def run(folder: Path, ms: float, dt: float, current: float) -> pd.DataFrame:
+def run(folder: Path, ms: float, dt: float, current: float, where: str) -> pd.DataFrame:
     """Builds and runs; returns the table ``levels``."""
     words = [str(write_variant(folder, ms, dt, current)), "--out", str(folder / "out")]
     paths = CircuitPaths(folder / "out" / "column" / "ladder")
@@ -71,7 +74,7 @@ def run(folder: Path, ms: float, dt: float, current: float) -> pd.DataFrame:
             continue
         if main([verb, *words]):
             raise SystemExit(f"{verb} failed")
-    stand_in(paths, folder)
+    stand_in(paths, folder, where)
     for name in ("whole", "typed", "alike", "nest"):
         began = time.perf_counter()
         if main(["simulate", *words, "--name", name]):
@@ -87,9 +90,11 @@ if __name__ == "__main__":
     parser.add_argument("--ms", type=float, default=300.0)
     parser.add_argument("--dt", type=float, default=0.1)
     parser.add_argument("--current", type=float, default=0.3, help="nA into every soma")
+    parser.add_argument("--hh", default="all", help="sections with hh: all, or soma alone")
     parser.add_argument("--folder", type=Path, help="kept; default a temporary one")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
-        where = (chosen.folder or Path(place)).resolve()
-        where.mkdir(parents=True, exist_ok=True)
-        print(run(where, chosen.ms, chosen.dt, chosen.current).to_string(index=False))
+        folder = (chosen.folder or Path(place)).resolve()
+        folder.mkdir(parents=True, exist_ok=True)
+        found = run(folder, chosen.ms, chosen.dt, chosen.current, chosen.hh)
+        print(found.to_string(index=False))
