@@ -1,8 +1,8 @@
 """The column's 50 cells at L3, L2 and L1: one stand-in e-model on every shape, the table of levels.
 
-``python bench/ladder.py [--ms 300] [--dt 0.1] [--hh all|soma] [--folder FOLDER]``: builds `column` `tiny`,
-gives all cells one stand-in in place of e-models (judging those takes hours), `hh` in all sections or in the
-soma alone, drives them by a current, runs the levels on BioNet and L2 on PointNet as well, and prints what
+``python bench/ladder.py [--ms 300] [--dt 0.1] [--hh soma|all] [--folder FOLDER]``: builds `column` `tiny`,
+gives all cells one stand-in in place of e-models (judging those takes hours), `hh` in the soma or in
+all sections, drives them by a current, runs the levels on BioNet and L2 on PointNet as well, and prints what
 ``analyse`` finds.
 """
 
@@ -90,7 +90,7 @@ if __name__ == "__main__":
     parser.add_argument("--ms", type=float, default=300.0)
     parser.add_argument("--dt", type=float, default=0.1)
     parser.add_argument("--current", type=float, default=0.3, help="nA into every soma")
-    parser.add_argument("--hh", default="all", help="sections with hh: all, or soma alone")
+    parser.add_argument("--hh", default="soma", help="sections with hh: soma, or all")
     parser.add_argument("--folder", type=Path, help="kept; default a temporary one")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
