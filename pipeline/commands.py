@@ -188,6 +188,8 @@ def edges(options: argparse.Namespace) -> None:
 
     resolved, paths = _open_stage(options)
     names = _chosen(options.name, list(resolved.model.edges), "edges")
+    # Edges that take others off come after these.
+    names.sort(key=lambda name: getattr(resolved.model.edges[name], "less", None) is not None)
     if options.part or options.merge:
         _edges_in_parts(options, resolved, paths, names)
         return

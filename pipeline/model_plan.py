@@ -9,6 +9,7 @@ import pandas as pd
 
 from pipeline.cells.morphology import read_morphology
 from pipeline.circuit import edge_populations
+from pipeline.config.afferents import AfferentEdges
 from pipeline.config.load import Resolved
 from pipeline.config.placement import ImportedNodes, PlacedNodes, PointNodes
 from pipeline.config.rules import RuleEdges
@@ -31,6 +32,8 @@ _CONTACT_BYTES = {"chemical": 62.0, "electrical": 40.0}
 """Bytes of a further contact (measured on the worm)."""
 _CONTACT_RATE = 3000.0
 """Contacts placed per second; measured on the worm."""
+_AFFERENT_PAIRS, _AFFERENT_RATE, _AFFERENT_BYTES = 5e6, 1e6, 70.0
+"""Pairs looked at and edges written per second, bytes of an edge (measured on ``column``)."""
 _CELL_RATE = 1e6
 """Point cells placed per second."""
 _DRAWN_RATE, _DRAWN_BYTES = 5e4, 176
@@ -66,6 +69,8 @@ def plan_model(resolved: Resolved) -> dict[str, object]:
             rows.append(_rule_row(resolved, name, edges, frames))
         elif isinstance(edges, TouchEdges):
             rows.append(_touch_row(resolved, name, edges, frames[edges.source]))
+        elif isinstance(edges, AfferentEdges):
+            rows.append(_afferent_row(resolved, name, edges, frames))
         else:
             rows += _contact_rows(resolved, name, edges, tables)
     rows += [_stimulus_row(resolved, name, frames, rows) for name in resolved.model.stimuli]
@@ -165,6 +170,21 @@ def _touch_row(resolved: Resolved, name: str, edges: TouchEdges, frame: pd.DataF
         disk=plan.disk, memory=plan.memory, seconds=plan.seconds,
     )  # fmt: skip
     return row | {"touches": round(plan.touches)}
+
+
+def _afferent_row(
+    resolved: Resolved, name: str, edges: AfferentEdges, frames: Mapping[str, pd.DataFrame]
+) -> Row:
+    from pipeline.edges.afferents import plan_afferents
+
+    ends = (frames[edges.source], frames[edges.target])
+    _, synapses = plan_afferents(*ends, resolved.path(edges.pathways))
+    (population,) = edge_populations(resolved, name)
+    seconds = 2.0 + len(ends[0]) * len(ends[1]) / _AFFERENT_PAIRS + synapses / _AFFERENT_RATE
+    return _row(
+        population, "edges", edges=synapses, synapses=synapses, seconds=seconds,
+        disk=_CONTACT_FILE + synapses * _AFFERENT_BYTES, memory=_MEMORY + 300.0 * len(ends[0]),
+    )  # fmt: skip
 
 
 def _contact_rows(

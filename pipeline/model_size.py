@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.cells.morphology import read_morphology, segment_counts
+from pipeline.config.afferents import AfferentEdges
 from pipeline.config.cell_models import model_of
 from pipeline.config.crosscheck import is_virtual
 from pipeline.config.emodel import read_emodels
@@ -64,6 +65,9 @@ def circuit_size(resolved: Resolved, shapes: Path | None = None) -> dict[str, in
             else:
                 _add_placed(resolved, name, size)
     for name, edges in resolved.model.edges.items():
+        if isinstance(edges, AfferentEdges):
+            size["releases"] += _afferent_synapses(resolved, edges)
+            continue
         if not isinstance(edges, ContactEdges):
             size["netcons"] += _netcons(resolved, edges, name)
             if resolved.model.generalise and isinstance(edges, TouchEdges) and edges.physiology:
@@ -121,6 +125,13 @@ def _touch_synapses(resolved: Resolved, edges: TouchEdges) -> int:
 
     frame = node_frame(resolved, edges.source)
     return round(plan_touches(edges, frame, resolved.model.seed).synapses)
+
+
+def _afferent_synapses(resolved: Resolved, edges: AfferentEdges) -> int:
+    from pipeline.edges.afferents import plan_afferents
+
+    frames = [node_frame(resolved, end) for end in (edges.source, edges.target)]
+    return round(plan_afferents(*frames, resolved.path(edges.pathways))[1])
 
 
 def _add_judged(resolved: Resolved, name: str, size: dict[str, int], shapes: Path | None) -> None:

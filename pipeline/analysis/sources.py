@@ -12,6 +12,7 @@ from pipeline.config.rule_labels import labels_of
 from pipeline.config.simulation import SpikeInput
 from pipeline.errors import CircuitError, Problem
 from pipeline.sonata.layout import CircuitPaths
+from pipeline.sonata.node_sets import read_set
 from pipeline.sonata.read import read_typed_nodes
 
 
@@ -33,7 +34,8 @@ def input_rates(resolved: Resolved, paths: CircuitPaths, run: str, key: str) -> 
     """
     simulation = resolved.model.simulation[run]
     stimulus, duration = simulation.inputs[key], simulation.duration
-    path, sender = paths.simulation(run) / f"input_{key}.h5", stimulus.nodes
+    population, _, chosen = read_set(paths, stimulus.nodes)
+    path, sender = paths.simulation(run) / f"input_{key}.h5", population
     if isinstance(stimulus, SpikeInput):
         path = (
             resolved.path(stimulus.file)
@@ -43,7 +45,6 @@ def input_rates(resolved: Resolved, paths: CircuitPaths, run: str, key: str) -> 
         sender = stimulus.population or sender
     if not path.is_file() or not paths.spikes(run).is_file():
         return None
-    population = stimulus.nodes
     nodes = read_typed_nodes(paths.nodes(population), paths.node_types(population), population)
     counts = np.zeros(int(nodes.index.max()) + 1, np.int64)
     for ids, times in spike_blocks(path, sender):
@@ -51,11 +52,8 @@ def input_rates(resolved: Resolved, paths: CircuitPaths, run: str, key: str) -> 
             message = f"spikes of nodes that {population!r} does not have"
             raise CircuitError(Problem(str(path), message, "make nodes and spikes anew"))
         counts += np.bincount(ids[times < duration], minlength=len(counts))
+    nodes = nodes[chosen]
     codes, names = labels_of(nodes, class_attribute(resolved, population))
-    counts = np.zeros(int(nodes.index.max()) + 1, np.int64)
-    for ids, times in spike_blocks(path, population):
-        inside = (times < duration) & (ids < len(counts))
-        counts += np.bincount(ids[inside], minlength=len(counts))
     spikes = counts[nodes.index.to_numpy()]
     rows = [_row(name, spikes[codes == code], duration) for code, name in enumerate(names)]
     return pd.DataFrame([*rows, _row("all", spikes, duration)])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline.config.places import inside
 from pipeline.config.problems import where_is
-from pipeline.config.schema import Model
+from pipeline.config.schema import Model, VirtualNodes
 from pipeline.config.yaml_lines import Document, KeyPath, nearest
 from pipeline.errors import ConfigError, Problem
 
@@ -18,6 +18,8 @@ class Check:
         self.model, self.folder, self.document = model, folder, document
         self.problems: list[Problem] = []
         self.node_sets = list(model.nodes)
+        self.virtual = [name for name, nodes in model.nodes.items() if is_virtual(nodes)]
+        """Populations without a membrane, and, once nodes are checked, their node sets."""
 
     def report(self, path: KeyPath, message: str, hint: str = "") -> None:
         self.problems.append(Problem(where_is(path, self.document), message, hint))
@@ -38,3 +40,9 @@ class Check:
             self.report(path, f"no such {kind}: {relative!r}", f"looked for {found}")
             return None
         return found
+
+
+def is_virtual(nodes: object) -> bool:
+    """Says whether a population has no membrane."""
+    kind = getattr(nodes, "model_type", None)
+    return isinstance(nodes, VirtualNodes) or kind == "virtual"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipeline.config.cell_models import model_files
 from pipeline.config.celltypes import TypeSpec, resolve_types
+from pipeline.config.check_edges import check_edges
 from pipeline.config.check_studies import (
     check_every,
     check_gains,
@@ -15,12 +16,12 @@ from pipeline.config.check_studies import (
     check_perturb,
     check_psp,
 )
-from pipeline.config.checking import Check
+from pipeline.config.checking import Check, is_virtual
 from pipeline.config.morphologies import GrownMorphologies
 from pipeline.config.placement import ImportedNodes, PlacedNodes, Voxels
 from pipeline.config.placement_rules import read_rules
 from pipeline.config.problems import where_is
-from pipeline.config.schema import ContactEdges, Model, TableNodes, VirtualNodes
+from pipeline.config.schema import Model, TableNodes, VirtualNodes
 from pipeline.config.simulation import (
     FileCurrent,
     PoissonInput,
@@ -29,7 +30,7 @@ from pipeline.config.simulation import (
     VolleyInput,
 )
 from pipeline.config.stimuli import MovieFile
-from pipeline.config.touches import TouchEdges, touch_files
+from pipeline.config.touches import TouchEdges
 from pipeline.config.yaml_lines import Document, KeyPath
 from pipeline.errors import ConfigError, Problem
 
@@ -50,7 +51,7 @@ def check_references(model: Model, folder: Path, document: Document) -> list[Pro
     _check_cells(check)
     _check_morphologies(check)
     _check_nodes(check)
-    _check_edges(check)
+    check_edges(check)
     _check_stimuli(check)
     _check_simulations(check)
     check_perturb(check)
@@ -63,12 +64,6 @@ def check_references(model: Model, folder: Path, document: Document) -> list[Pro
     for index, name in enumerate(check.model.report.fits):
         check.one_of(("report", "fits", index), name, list(check.model.fits), "fit")
     return check.problems
-
-
-def is_virtual(nodes: object) -> bool:
-    """Says whether a population has no membrane."""
-    kind = getattr(nodes, "model_type", None)
-    return isinstance(nodes, VirtualNodes) or kind == "virtual"
 
 
 def _check_cells(check: Check) -> None:
@@ -193,6 +188,7 @@ def _check_placed(check: Check, name: str, nodes: PlacedNodes) -> None:
             message = f"{key} {value!r} is the name of another node set"
             check.report((*path, "sets"), message, "rename one of them")
         check.node_sets += sorted(values)
+        check.virtual += sorted(values) if is_virtual(nodes) else []
     for key, wanted in nodes.node_sets.items():
         at = (*path, "node_sets", key)
         if key in check.node_sets:
@@ -200,6 +196,7 @@ def _check_placed(check: Check, name: str, nodes: PlacedNodes) -> None:
         for label, value in wanted.items():
             check.one_of((*at, label), value, sorted(_values(specs, label)), label)
         check.node_sets.append(key)
+        check.virtual += [key] if is_virtual(nodes) else []
     if nodes.morphologies:
         rules = check.file((*path, "morphologies", "rules"), nodes.morphologies.rules)
         by = nodes.morphologies.by
@@ -230,46 +227,6 @@ def _check_columns(check: Check, path: KeyPath, nodes: TableNodes, table: Path) 
             check.one_of((*path, key, index), column, columns, f"column of {table.name}")
 
 
-def _check_edges(check: Check) -> None:
-    for name, edges in check.model.edges.items():
-        path: KeyPath = ("edges", name)
-        nodes = check.model.nodes.items()
-        if isinstance(edges, TouchEdges):
-            _check_touches(check, path, edges)
-        elif not isinstance(edges, ContactEdges):
-            # Rules look at attributes and positions only: anything may feed whatever has a membrane.
-            check.one_of((*path, "source"), edges.source, [k for k, _ in nodes], "node population")
-            cells = [k for k, n in nodes if not is_virtual(n)]
-            check.one_of((*path, "target"), edges.target, cells, "node population with cells")
-        else:
-            tables = [k for k, n in nodes if isinstance(n, TableNodes)]
-            if check.model.cells and check.model.cells.axon != "keep":
-                message = "contacts are placed on whole cells, but cells.axon is not keep"
-                check.report((*path, "kind"), message, "set cells.axon: keep")
-            check.one_of((*path, "source"), edges.source, tables, "node population with cells")
-            check.one_of((*path, "target"), edges.target, tables, "node population with cells")
-            folder = check.file((*path, "connectome_folder"), edges.connectome_folder, folder=True)
-            if folder:
-                known = [p.stem for p in folder.glob("*.csv")]
-                check.one_of((*path, "connectome"), edges.connectome, known, "connectome")
-
-
-def _check_touches(check: Check, path: KeyPath, edges: TouchEdges) -> None:
-    """Checks population, files and headers; what the tables say is checked by the stage."""
-    cells = PlacedNodes | ImportedNodes
-    placed = [k for k, n in check.model.nodes.items() if isinstance(n, cells) and not is_virtual(n)]
-    check.one_of((*path, "source"), edges.source, placed, "population of placed cells")
-    for key, name, columns in touch_files(edges):
-        if table := check.file((*path, *key), name):
-            with open(table, newline="", encoding="utf-8", errors="replace") as handle:
-                header = next(csv.reader(handle), [])
-            missing = [column for column in columns if column not in header]
-            if missing:
-                message = f"columns {', '.join(missing)} are missing"
-                expected = f"expected {', '.join(columns)}"
-                check.problems.append(Problem(f"{table}:1", message, expected))
-
-
 def _check_stimuli(check: Check) -> None:
     virtual = [k for k, n in check.model.nodes.items() if is_virtual(n)]
     for name, stimulus in check.model.stimuli.items():
@@ -288,7 +245,8 @@ def _check_simulations(check: Check) -> None:
         for key, stimulus in simulation.inputs.items():
             at = (*path, "inputs", key)
             if isinstance(stimulus, SpikeInput | PoissonInput | VolleyInput):
-                check.one_of((*at, "nodes"), stimulus.nodes, virtual, "virtual node population")
+                sets = check.virtual if isinstance(stimulus, PoissonInput) else virtual
+                check.one_of((*at, "nodes"), stimulus.nodes, sets, "virtual node population")
             else:
                 check.one_of((*at, "nodes"), stimulus.nodes, known, "node population or set")
             if getattr(stimulus, "stimulus", None):
@@ -301,11 +259,11 @@ def _check_simulations(check: Check) -> None:
         check_gains(check, path, simulation)
         for key, record in simulation.record.items():
             at = (*path, "record", key)
-            reachable = [k for k in known if k not in virtual]
+            reachable = [k for k in known if k not in check.virtual]
             check.one_of((*at, "nodes"), record.nodes, reachable, "node population or set")
             check_every(check, at, record.every or simulation.dt, simulation.dt)
         if simulation.lfp:
-            check_lfp(check, path, simulation, [k for k in known if k not in virtual])
+            check_lfp(check, path, simulation, [k for k in known if k not in check.virtual])
         steps = simulation.duration / simulation.dt
         if abs(steps - round(steps)) > 1e-6:
             message = f"{simulation.duration:g} ms is no multiple of dt {simulation.dt:g} ms"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -69,6 +69,14 @@ class Evaluation(Strict):
     holding_precision: Millivolts = 0.1
     threshold_precision: Nanoamps = Field(0.001, description="Largest error of the threshold.")
     threshold_limit: Nanoamps = Field(2.0, description="No spike at it: no threshold.")
+    interp_step: Milliseconds = Field(
+        0.1, description="eFEL looks at the trace at such steps: heights and widths are no finer."
+    )
+
+    def decides(self) -> dict[str, Any]:
+        """What scores depend on; a step of eFEL's default is left out, so that older keys hold."""
+        plain = {"interp_step"} if self.interp_step == 0.1 else set()
+        return self.model_dump(mode="json", exclude={"time_limit", "recycle", *plain})
 
 
 class Fit(Strict):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from pipeline.config.afferents import AfferentEdges
 from pipeline.config.load import Resolved
 from pipeline.config.quantity import Strict
 from pipeline.config.rules import GaussianFactor, PairTable, RuleEdges
@@ -101,6 +102,8 @@ def plan_tables(resolved: Resolved, name: str) -> list[str]:
     edges = resolved.model.edges[name]
     if isinstance(edges, TouchEdges):
         return [f"touches_{name}_{tail}" for tail in TOUCH_TABLES]
+    if isinstance(edges, AfferentEdges):
+        return [f"afferents_{name}"]
     if not isinstance(edges, RuleEdges):
         return []
     return [f"plan_{name}{tail}" for tail in PLAN_TABLES]

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from pipeline.config.afferents import AfferentEdges
 from pipeline.config.behaviour import Behaviour
 from pipeline.config.emodel import AxonRule
 from pipeline.config.fits import Fit
@@ -286,7 +287,9 @@ class ContactEdges(Strict):
         return self
 
 
-Edges = Annotated[ContactEdges | RuleEdges | TouchEdges, Field(discriminator="kind")]
+Edges = Annotated[
+    ContactEdges | RuleEdges | TouchEdges | AfferentEdges, Field(discriminator="kind")
+]
 
 
 class Correlation(Strict):

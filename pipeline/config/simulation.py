@@ -113,7 +113,7 @@ class PoissonInput(Strict):
     """Independent Poisson spike trains of virtual nodes."""
 
     kind: Literal["poisson"]
-    nodes: Name = Field(description="Virtual node population.")
+    nodes: Name = Field(description="Virtual node population, or a node set of one.")
     rate: Hertz
     seed: int | None = Field(None, ge=0, description="Default: the model's seed.")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from pipeline.config.afferents import AfferentEdges
 from pipeline.config.cell_models import model_files
 from pipeline.config.load import Resolved
 from pipeline.config.morphologies import GrownMorphologies, MorphologySet
@@ -35,7 +36,7 @@ def stage_slice(resolved: Resolved, stage: str, name: str = "") -> dict[str, Any
     tree = resolved.tree
     cells = {k: value for k, value in (tree["cells"] or {}).items() if k != "protocols"}
     slices: dict[str, Any] = {
-        "compile": {key: tree[key] for key in ("mechanisms", "compiler")},
+        "compile": {key: tree[key] for key in ("mechanisms", "compiler")} | _asked(resolved.model),
         "cells": {"cells": tree["cells"]},
         "morphologies": {
             # What the grown cells are held against changes none of them.
@@ -110,6 +111,14 @@ def mechanism_folders(resolved: Resolved) -> list[Path]:
     return folders
 
 
+def _asked(model: Model) -> dict[str, list[str]]:
+    """What runs ask of compiled mechanisms besides NEURON's library; empty if nothing."""
+    runs = model.simulation.values()
+    asked = ["coreneuron"] if any(run.coreneuron for run in runs) else []
+    asked += ["neurodamus"] if any(run.engine == "neurodamus" for run in runs) else []
+    return {"asked": asked} if asked else {}
+
+
 def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
     """Returns the model's own files that a stage reads, besides outputs of earlier stages."""
     model = resolved.model
@@ -146,6 +155,9 @@ def stage_files(resolved: Resolved, stage: str, name: str = "") -> list[Path]:
             return [resolved.path(file) for file in files]
         if isinstance(edges, TouchEdges):
             return [resolved.path(file) for _, file, _ in touch_files(edges)]
+        if isinstance(edges, AfferentEdges):
+            tables = (edges.pathways, edges.physiology.classes, edges.physiology.rules)
+            return [resolved.path(file) for file in tables]
         weights = [resolved.path(edges.weights)] if edges.weights else []
         return [resolved.path(edges.connectome_folder) / f"{edges.connectome}.csv", *weights]
     if stage == "optimise":

@@ -150,5 +150,12 @@ def touch_files(edges: TouchEdges) -> Iterator[tuple[tuple[str, str], str, tuple
     yield ("pruning", "rules"), edges.pruning.rules, PATHWAY_COLUMNS
     if edges.pruning.pathways:
         yield ("pruning", "pathways"), edges.pruning.pathways, CALIBRATED_COLUMNS
-    yield ("physiology", "classes"), edges.physiology.classes, CLASS_COLUMNS
-    yield ("physiology", "rules"), edges.physiology.rules, SYNAPSE_COLUMNS
+    yield from physiology_files(edges.physiology)
+
+
+def physiology_files(
+    physiology: Physiology,
+) -> Iterator[tuple[tuple[str, str], str, tuple[str, ...]]]:
+    """Yields (key path below the edges, file, columns it must have) of both tables."""
+    yield ("physiology", "classes"), physiology.classes, CLASS_COLUMNS
+    yield ("physiology", "rules"), physiology.rules, SYNAPSE_COLUMNS

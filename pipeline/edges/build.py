@@ -7,6 +7,7 @@ import pandas as pd
 from scipy.spatial.distance import cdist
 
 from pipeline.cells.morphology import Segments, read_morphology, segment_counts, segments_of
+from pipeline.config.afferents import AfferentEdges
 from pipeline.config.load import Resolved
 from pipeline.config.rules import RuleEdges
 from pipeline.config.schema import ContactEdges, FixedLength, Receptor
@@ -58,6 +59,10 @@ def run_edges(resolved: Resolved, name: str, paths: CircuitPaths) -> dict[str, i
         from pipeline.edges.touch.stage import run_touches
 
         return run_touches(resolved, name, paths)
+    if isinstance(edges, AfferentEdges):
+        from pipeline.edges.afferents import run_afferents
+
+        return run_afferents(resolved, name, paths)
     source = read_nodes(paths.nodes(edges.source), edges.source)
     target = read_nodes(paths.nodes(edges.target), edges.target)
     suffix = resolved.model.cells.morphologies.format

@@ -204,7 +204,7 @@ class _Run:
         for location, trace in traces.items():
             own = [t for t in self.wanted if (t.protocol, t.location) == (protocol.name, location)]
             found = features(trace, protocol, currents[1].amplitude, [t.feature for t in own],
-                             self.task.settings.spike_threshold)  # fmt: skip
+                             self.task.settings)  # fmt: skip
             self.outcome.values |= {t.label: found[t.feature] for t in own if t.feature in found}
 
     def _note(self, protocol: str, feature: str, value: float) -> None:
@@ -224,7 +224,7 @@ def currents_of(protocol: Protocol, holding: float, threshold: float) -> list[Cu
 
 
 def features(
-    trace: Trace, protocol: Protocol, amplitude: float, names: Sequence[str], threshold: float
+    trace: Trace, protocol: Protocol, amplitude: float, names: Sequence[str], settings: Evaluation
 ) -> dict[str, float]:
     """Returns eFEL's features, means where eFEL gives several; without a value left out."""
     import efel
@@ -232,7 +232,8 @@ def features(
     if not names:
         return {}
     efel.reset()
-    efel.set_setting("Threshold", threshold)
+    efel.set_setting("Threshold", settings.spike_threshold)
+    efel.set_setting("interp_step", settings.interp_step)
     efel.set_setting("strict_stiminterval", protocol.strict)
     efel.set_setting("stimulus_current", amplitude)
     start, stop = protocol.window

@@ -155,7 +155,7 @@ def task_key(task: Task, library: Path | None) -> str:
     """Names everything that scores depend on."""
     shape = [(s.kind, s.parent, s.points.tolist(), s.diameters.tolist())
              for s in task.morphology.sections]  # fmt: skip
-    limits = task.settings.model_dump(exclude={"time_limit", "recycle"})
+    limits = task.settings.decides()
     laws = {key: law.model_dump() for key, law in task.laws.items()}
     return value_hash(
         {

@@ -14,6 +14,8 @@ from pipeline.errors import ConfigError, Problem
 
 LISTS = ("soma", "axon", "dend", "apic", "myelin")
 KINDS = ("step", "step_percent", "holding_search", "threshold_search")
+UNTIL = ("", "last", "total")
+"""End of a window of features: of the last pulse, its start, or of the run."""
 RULES = ("main_apical_distance", "path_distance", "section")
 HOLDING, THRESHOLD = "HoldingSearch", "ThresholdSearch"
 
@@ -63,7 +65,8 @@ class Protocol:
         pulses: Its pulses.
         total: End of the run, ms.
         holding: Whether the holding current runs from 0 to the end.
-        strict: Whether only spikes within the pulse count.
+        strict: Whether only spikes within the window count.
+        until: Where the window of features ends, one of UNTIL.
     """
 
     name: str
@@ -72,11 +75,14 @@ class Protocol:
     total: float
     holding: bool
     strict: bool
+    until: str = ""
 
     @property
     def window(self) -> tuple[float, float]:
-        """Start of the first pulse and end of the last, ms."""
-        return self.pulses[0].delay, self.pulses[-1].delay + self.pulses[-1].duration
+        """Start of the first pulse, and what ``until`` says, ms."""
+        last = self.pulses[-1]
+        ends = {"": last.delay + last.duration, "last": last.delay, "total": self.total}
+        return self.pulses[0].delay, ends[self.until]
 
 
 @dataclass(frozen=True)
@@ -211,9 +217,11 @@ def read_protocols(path: Path) -> dict[str, Protocol]:
             table.fail(row, "the pulse does not lie within 0 and total", "correct delay, duration")
         before = found[name].pulses if name in found else ()
         strict = str(table.rows["strict"][row]) != "0" if "strict" in table.rows else True
+        until = table.choice(row, "until", UNTIL) if "until" in table.rows else ""
         found[name] = Protocol(
-            name, kind, (*before, pulse), total, str(table.rows["holding"][row]) == "yes", strict
-        )
+            name, kind, (*before, pulse), total, str(table.rows["holding"][row]) == "yes", strict,
+            until,
+        )  # fmt: skip
     for kind in ("holding_search", "threshold_search"):
         if sum(p.kind == kind for p in found.values()) > 1:
             table.fail(0, f"more than one {kind}", "keep one")

@@ -68,7 +68,7 @@ class FitEvaluator:
         return {
             "axon": own.axon,
             "segment": own.segment,
-            "limits": own.limits.model_dump(mode="json", exclude={"time_limit", "recycle"}),
+            "limits": own.limits.decides(),
             "mechanisms": _sources(self.library, own.emodel) if self.library else {},
             "neuron": importlib.metadata.version("neuron"),
             "efel": importlib.metadata.version("efel"),

@@ -27,7 +27,7 @@ from pipeline.report.figures import Tables, activity_figures, circuit_figures, c
 from pipeline.report.fits import fit_figures
 from pipeline.report.levels import engine_rows, level_figures
 from pipeline.report.morphologies import morphology_section
-from pipeline.report.network import network_figures
+from pipeline.report.network import afferent_figures, network_figures
 from pipeline.report.psp import psp_figures
 from pipeline.report.rules import (
     population_rows,
@@ -122,8 +122,8 @@ def page_content(resolved: Resolved, paths: CircuitPaths, origin: dict[str, Any]
         "circuit_counts": _circuit_counts(tables),
         "clamps": [*clamp_figures(tables), *fit_figures(tables), *psp_figures(tables)],
         "activity": [
-            *response_figures(tables), *network_figures(tables), *level_figures(tables),
-            *activity_figures(tables),
+            *response_figures(tables), *afferent_figures(tables), *network_figures(tables),
+            *level_figures(tables), *activity_figures(tables),
         ],
         "behaviour": behaviour_figures(tables),
         "player": player_data(tables),

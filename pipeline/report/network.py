@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from pipeline.config.afferents import AfferentEdges
 from pipeline.config.sweeps import grid
 from pipeline.report.figures import Tables
 from pipeline.report.rule_plots import class_colours
@@ -117,13 +118,70 @@ def _caption(tables: Tables, run: str) -> str:
         if entry.kind in ("poisson", "volley", "spikes", "threshold")
     ]
     inputs = f" Inputs: {', '.join(replaced)}." if replaced else " No inputs."
+    outside = _outside(tables) or (
+        "Afferents from outside the circuit are missing unless an input replaces them."
+    )
     return (
         f"{simulation.duration:g} ms at {calcium:g} mM calcium, the first {config.skip:g} ms left out "
         f"of all numbers: {shown}. Coupling is the correlation of a cell's count with that of all "
         "others; choristers lie more than two sd above shifts of their own spikes, and synchrony is 1 "
-        f"for independent cells.{inputs} Afferents from outside the circuit are missing unless an "
-        "input replaces them."
+        f"for independent cells.{inputs} {outside}"
     )
+
+
+def _outside(tables: Tables) -> str:
+    """What stands for afferents that were cut off, in words."""
+    said = []
+    for name, edges in tables.resolved.model.edges.items():
+        if isinstance(edges, AfferentEdges) and len(table := tables[f"afferents_{name}"]):
+            cells = table["cells"]
+            mean = {c: (table[c] * cells).sum() / cells.sum() for c in table.columns[2:]}
+            said.append(
+                f"Of {mean['connections_whole']:.0f} connections per cell in the whole tissue the "
+                f"circuit has {mean['connections_present']:.1f}; {mean['connections_added']:.0f} with "
+                f"{mean['synapses_added']:.0f} synapses come from nodes of {edges.source!r}, which "
+                "know nothing of the circuit."
+            )
+    return " ".join(said)
+
+
+def afferent_figures(tables: Tables) -> list[Figure]:
+    """Connections per cell of the whole tissue, of the circuit, and those that replace the rest."""
+    found = []
+    for name, edges in tables.resolved.model.edges.items():
+        if isinstance(edges, AfferentEdges) and len(table := tables[f"afferents_{name}"]):
+            found.append(
+                Figure(
+                    f"afferents-{name}", f"{name}: afferents that were cut off",
+                    draw_afferents(table, tables.resolved.model.report.dpi),
+                    "Bars by m-type: connections per cell in the tissue, in the circuit, added",
+                    f"{_outside(tables)} Probabilities and synapses per connection are the pathways' "
+                    "of the table; places on the dendrites have equal chance per um (assumed).",
+                    (tables.link(f"afferents_{name}"),), tables.command("edges"),
+                )
+            )  # fmt: skip
+    return found
+
+
+def draw_afferents(table: pd.DataFrame, dpi: int) -> str:
+    """Bars by m-type of the target.
+
+    Args:
+        table: As ``afferents_<name>``.
+        dpi: Resolution.
+    """
+    with style():
+        figure = new_figure(10.0, 3.2)
+        axes = figure.subplots()
+        at = np.arange(len(table))
+        axes.bar(at - 0.2, table["connections_whole"], 0.38, color="0.75", label="whole tissue")
+        axes.bar(at + 0.2, table["connections_present"], 0.38, color="0.3", label="in the circuit")
+        axes.bar(at + 0.2, table["connections_added"], 0.38, bottom=table["connections_present"],
+                 color=OURS, label="added")  # fmt: skip
+        axes.set_xticks(at, table["mtype"], rotation=60, ha="right")
+        axes.set_ylabel("connections per cell")
+        axes.legend(frameon=False)
+        return encode(figure, "svg", dpi)
 
 
 def draw_run(

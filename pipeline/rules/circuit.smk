@@ -71,6 +71,7 @@ for _name in MODEL.edges:
             [PATHS.nodes(name) for name in MODEL.nodes],
             COMPONENTS[:1],
             catalogue(_name),
+            edges_before(_name),
             part_files(_name),
         output:
             [PATHS.edges(name) for name in edge_populations(RESOLVED, _name)],

@@ -86,9 +86,15 @@ def part_files(name):
 
 
 def catalogue(name):
-    """The morphologies stage's catalogue, which comes last, where edges are made from touches."""
-    touches = MODEL.edges[name].kind == "touches"
-    return [PATHS.components / "morphologies.csv"] if touches else []
+    """The morphologies stage's catalogue, which comes last, where edges lie on what it has grown."""
+    grown = MODEL.edges[name].kind in ("touches", "afferents")
+    return [PATHS.components / "morphologies.csv"] if grown else []
+
+
+def edges_before(name):
+    """The edges that one edge config takes off, or none."""
+    less = getattr(MODEL.edges[name], "less", None)
+    return [PATHS.edges(p) for p in edge_populations(RESOLVED, less)] if less else []
 
 
 def merge_flag(name):

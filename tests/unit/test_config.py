@@ -144,6 +144,12 @@ def test_a_plot_option_touches_only_the_report(starter):
     assert stage_slice(base, "report") != stage_slice(changed, "report")
 
 
+def test_a_run_on_coreneuron_asks_to_compile_again(starter):
+    model = variant(starter, "set: {simulation.drive.coreneuron: true}\n")
+    base, changed = load_model(model), load_model(model, "v")
+    assert stage_slice(base, "compile") != stage_slice(changed, "compile")
+
+
 def test_ranks_are_no_reason_to_simulate_again(starter):
     model = variant(starter, "set: {simulation.drive.ranks: 7}\n")
     base, changed = load_model(model), load_model(model, "v")

@@ -142,6 +142,21 @@ def test_all_problems_of_the_tables_at_once(tmp_path):
     assert len(caught.value.problems) == 3
 
 
+def test_windows_of_features_end_where_the_table_says(tmp_path):
+    steps = tmp_path / "p.csv"
+    head = "protocol,kind,amplitude_percent,amplitude,delay,duration,total,holding,until\n"
+    steps.write_text(head + "A,step,,1,10,5,100,no,{0}\nA,step,,1,50,5,100,no,{0}\n")
+    text = steps.read_text()
+    for until, end in (("", 55), ("last", 50), ("total", 100)):
+        steps.write_text(text.format(until))
+        assert read_protocols(steps)["A"].window == (10, end)
+    steps.write_text(text.format("end"))
+    with pytest.raises(ConfigError, match="until is 'end'"):
+        read_protocols(steps)
+    windows = read_protocols(TABLES / "protocols/cADpyr_L5TPC.csv")
+    assert windows["bAP"].window == (700, 1000) and windows["H40S8_all"].window == (700, 875)
+
+
 # Searches
 
 
