@@ -17,6 +17,9 @@ def check_perturb(check: Check) -> None:
     check.one_of(("perturb", "of"), config.of, ["default", *variants], "variant")
     if config.of == check.model.variant:
         check.report(("perturb", "of"), "is this variant itself", "name the one it changes")
+    if check.model.report.fits:
+        message = "a changed circuit has no morphologies of its own to fit e-models on"
+        check.report(("report", "fits"), message, "set report.fits: []")
     for index, step in enumerate(config.steps):
         at: KeyPath = ("perturb", "steps", index)
         if step.kind == "remove":

@@ -105,7 +105,9 @@ def _sources(library: Path, emodel: Path) -> dict[str, object]:
     if used - files.keys() - BUILT_IN:
         names = list(files.values())
     hashes = {name: manifest["sources"][name] for name in sorted(names)}
-    return {"options": manifest["options"], "sources": hashes}
+    # Cells are judged in NEURON, whether CoreNEURON's library was made beside it or not.
+    options = [option for option in manifest["options"] if option != "-coreneuron"]
+    return {"options": options, "sources": hashes}
 
 
 def make_task(own: Judged, name: str, shape: Morphology) -> Task:
