@@ -200,7 +200,9 @@ def main() -> int:
                 flush=True,
             )
         if "killed" in wanted:
-            for _ in range(4):  # UCX may fail in MPI_Init while the machine is busy: nothing to kill then
+            for _ in range(
+                4
+            ):  # UCX may fail in MPI_Init while the machine is busy: nothing to kill then
                 said = killed_rank(base, worm, environment)
                 if "MPI_Init" not in said:
                     break
