@@ -159,6 +159,10 @@ def _simulate_arguments(simulate: argparse.ArgumentParser) -> None:
     simulate.add_argument(
         "--engine", help="of a SONATA config made elsewhere (MODEL ends in .json)"
     )
+    simulate.add_argument(
+        "--mechanisms", type=Path, action="append", default=[], metavar="FOLDER",
+        help="more .mod files for such a config",
+    )  # fmt: skip
     simulate.add_argument("--name", help="one key under simulation; default all")
     simulate.add_argument("--ranks", type=_positive, help="MPI ranks; default from the config")
     simulate.add_argument("--mpi", help="MPI launch command; default as found")

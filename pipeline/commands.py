@@ -310,9 +310,11 @@ def simulate(options: argparse.Namespace) -> None:
         seconds = resolved.model.simulation[name].duration / 1000
         kind = "ranks" if "ranks" in figures else "threads"
         workers = f"{figures[kind]:.0f} {kind}"
+        resumed = f", from the save at {figures['from_ms']:g} ms" if "from_ms" in figures else ""
+        seconds -= figures.get("from_ms", 0.0) / 1000
         print(
             f"{paths.simulation(name)}  {figures['run_s']:.1f} s for {seconds:g} s on "
-            f"{workers} ({figures['run_s'] / seconds:.2f} s per simulated second)"
+            f"{workers} ({figures['run_s'] / seconds:.2f} s per simulated second){resumed}"
         )
 
 
@@ -322,7 +324,7 @@ def _simulate_elsewhere(options: argparse.Namespace) -> None:
 
     folder, figures = run_elsewhere(
         Path(options.model), options.engine, options.out, cache_folder(),
-        ranks=options.ranks or 1, launcher=options.mpi,
+        ranks=options.ranks or 1, launcher=options.mpi, mechanisms=options.mechanisms,
     )  # fmt: skip
     print(
         f"{folder}  built in {figures['build_s']:.1f} s, run in {figures['run_s']:.1f} s, "

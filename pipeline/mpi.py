@@ -187,14 +187,18 @@ _CRASHED = "a mechanism or a library went wrong; the innermost calls come first"
 def _death(folder: Path, code: int, output: str) -> Problem:
     """What is known of a worker that ended without a message of its own."""
     told = re.search(r"\(signal (\d+)\)", output)  # mpich's words
-    number = int(told[1]) if told else -code
+    task = re.search(
+        r"^srun: error: \S+: tasks? (\d+).*?: (.+)$", output, re.MULTILINE
+    )  # the first
+    number = int(told[1]) if told else _signal_of(task[2]) if task else -code
     ranks = {path.stem.split("-")[2]: path for path in folder.glob("crash-*.txt")}
     crashed = next((path for path in ranks.values() if path.stat().st_size), None)
     named = re.search(r"PID (\d+) RUNNING AT", output)
     culprit = crashed or ranks.get(named[1] if named else "")
     if culprit is None and len(ranks) == 1:
         culprit = next(iter(ranks.values()))
-    where = f"rank {culprit.stem.split('-')[1]}" if culprit else "a rank"
+    rank = culprit.stem.split("-")[1] if culprit else task[1] if task else ""
+    where = f"rank {rank}" if rank else "a rank"
     try:
         signal_name = signal.Signals(number).name
     except ValueError:
@@ -205,6 +209,12 @@ def _death(folder: Path, code: int, output: str) -> Problem:
         return Problem(where, f"was killed from outside ({signal_name})", _KILLED)
     frames = _frames(crashed) if crashed else ""
     return Problem(where, f"crashed ({signal_name}){frames}", _CRASHED if frames else "")
+
+
+def _signal_of(words: str) -> int:
+    """The number of a signal that srun tells in words; 0 for other words."""
+    numbers = {signal.strsignal(number): number for number in signal.valid_signals()}
+    return int(numbers.get(words.removesuffix(" (core dumped)"), 0))
 
 
 def _frames(crashed: Path) -> str:

@@ -13,6 +13,7 @@ from pipeline.config.schema import TableNodes, VirtualNodes
 from pipeline.config.tables import read_csv
 from pipeline.errors import CircuitError, ConfigError, Problem
 from pipeline.sonata.layout import CircuitPaths
+from pipeline.sonata.node_sets import read_set
 from pipeline.sonata.reports import Report, read_report
 
 FLAT_MV = 1e-6
@@ -57,11 +58,11 @@ class Comparison:
     flat: list[str]
 
 
-def population_of(resolved: Resolved, nodes: str) -> str:
+def population_of(resolved: Resolved, paths: CircuitPaths, nodes: str) -> str:
     """Returns the node population that a population or node set name means.
 
     Raises:
-        ConfigError: If no population has such a set.
+        CircuitError: If no population has such a set.
     """
     known = resolved.model.nodes
     if nodes in known:
@@ -70,7 +71,7 @@ def population_of(resolved: Resolved, nodes: str) -> str:
     for name, entry in known.items():
         if isinstance(entry, TableNodes) and nodes in entry.sets:
             return name
-    raise ConfigError(f"no node population or set {nodes!r}")
+    return read_set(paths, nodes)[0]
 
 
 def read_voltage(
@@ -85,7 +86,7 @@ def read_voltage(
     if not path.is_file():
         return None
     nodes = resolved.model.simulation[simulation].record[record].nodes
-    population = population_of(resolved, nodes)
+    population = population_of(resolved, paths, nodes)
     return soma_voltage(read_report(path, population), population)
 
 

@@ -14,6 +14,7 @@ from pipeline.analysis.behaviour import analyse_behaviours
 from pipeline.analysis.circuit import read_cells, read_edge_sets
 from pipeline.analysis.clamp import clamp_metrics
 from pipeline.analysis.damage import analyse_damage
+from pipeline.analysis.engines import analyse_engines
 from pipeline.analysis.levels import analyse_levels
 from pipeline.analysis.morphologies import (
     beside_real,
@@ -86,7 +87,9 @@ def run_analysis(resolved: Resolved, paths: CircuitPaths) -> pd.DataFrame:
     metrics += found
     levels, found = analyse_levels(resolved, paths)
     metrics += found
-    for key, frame in (activities | levels).items():
+    engines, found = analyse_engines(resolved, paths)
+    metrics += found
+    for key, frame in (activities | levels | engines).items():
         _write(paths.analysis(key), frame)
     responses = analyse_responses(resolved, paths)
     metrics += responses.metrics
@@ -218,7 +221,7 @@ def _simulation(
             if rates is not None:
                 _write(paths.analysis(f"sources_{name}_{key}"), rates)
         elif path.is_file():
-            population = activity.population_of(resolved, stimulus.nodes)
+            population = activity.population_of(resolved, paths, stimulus.nodes)
             report = read_report(path, population)
             names = _names(cells, population, report.node_ids)
             thinned = activity.thin(report.times, report.data, names)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from pipeline.analysis.engines import COMPUTING, population_of, same_task
 from pipeline.analysis.structure import Metric
 from pipeline.config.load import Resolved
 from pipeline.config.simulation import Simulation
 from pipeline.sonata.layout import CircuitPaths
-from pipeline.sonata.read import read_json, read_nodes
+from pipeline.sonata.read import read_nodes
 from pipeline.sonata.reports import read_spikes
+
+FREE = COMPUTING | {"level", "record"}
 
 
 def groups_of_levels(resolved: Resolved) -> dict[str, list[str]]:
@@ -19,15 +22,10 @@ def groups_of_levels(resolved: Resolved) -> dict[str, list[str]]:
     whole = [name for name, run in runs.items() if run.level == "L3"]
     found: dict[str, list[str]] = {}
     for name, run in runs.items():
-        same = [w for w in whole if _task(runs[w]) == _task(run)]
+        same = [w for w in whole if same_task(runs[w], run, FREE)]
         if run.level != "L3" and same:
             found.setdefault(same[0], [same[0]]).append(name)
     return found
-
-
-def _task(run: Simulation) -> dict:
-    free = {"level", "engine", "coreneuron", "ranks", "threads", "record"}
-    return run.model_dump(exclude=free)
 
 
 def analyse_levels(
@@ -64,13 +62,7 @@ def analyse_levels(
 
 
 def _run(paths: CircuitPaths, name: str, run: Simulation) -> tuple[dict, np.ndarray, pd.DataFrame]:
-    networks = read_json(paths.circuit_config, "circuit")["networks"]["nodes"]
-    population = next(
-        key
-        for entry in networks
-        for key, properties in entry["populations"].items()
-        if properties.get("type") != "virtual"
-    )
+    population = population_of(paths)
     count = len(read_nodes(paths.nodes(population), population))
     nodes, times = read_spikes(paths.spikes(name), population)
     counts = np.bincount(nodes, minlength=count)

@@ -178,9 +178,13 @@ class Lfp(Strict):
 
 
 class Sweep(Strict):
-    """Copies of a run that differ in one or two numbers, made before anything else looks."""
+    """Copies of a run that differ in one or two values, made before anything else looks."""
 
     simulation: Name = Field(description="Key under simulation: the run that is copied.")
+    set: dict[Text, bool | float | str] = Field(
+        default_factory=dict,
+        description="Dotted path within the run to a value that all copies get.",
+    )
     axes: dict[Text, list[float | str]] = Field(
         min_length=1,
         max_length=2,
@@ -206,6 +210,12 @@ class Simulation(Strict):
     coreneuron: bool = Field(
         False, description="CoreNEURON advances the time, for bionet and neurodamus."
     )
+    cell_permute: int = Field(
+        0,
+        ge=0,
+        le=1,
+        description="Order of compartments in CoreNEURON's memory: 0 as in NEURON, 1 interleaved.",
+    )
     dt: TimeStep = 0.025
     duration: TimeStep = 1000.0
     v_init: Millivolts = -65.0
@@ -230,6 +240,10 @@ class Simulation(Strict):
     seed: int | None = Field(
         None, ge=0, description="Of release, minis and inputs; default: the model's."
     )
+    save_every: TimeStep | None = Field(
+        None,
+        description="Of the model between two saves, from which a run that was cut goes on; bionet.",
+    )
     inputs: dict[Name, Input] = Field(default_factory=dict)
     rate_limit: Hertz | None = Field(
         None, description="A mean rate of all cells above it ends the run as runaway."
@@ -250,6 +264,10 @@ class Simulation(Strict):
         if self.coreneuron and self.engine not in ("bionet", "neurodamus"):
             what = "pointnet is NEST" if self.engine == "pointnet" else "netpyne runs on NEURON"
             raise ValueError(f"{what}; coreneuron needs engine bionet or neurodamus")
+        if self.save_every and self.engine != "bionet":
+            raise ValueError("save_every: only bionet saves its runs")
+        if self.cell_permute and not self.coreneuron:
+            raise ValueError("cell_permute is CoreNEURON's; set coreneuron: true")
         if self.lfp and (self.coreneuron or self.engine not in ("bionet", "neurodamus")):
             raise ValueError("lfp needs membrane currents: bionet or neurodamus without coreneuron")
         return self

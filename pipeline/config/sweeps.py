@@ -44,9 +44,10 @@ def expand(document: Document, sweeps: dict[str, Sweep]) -> None:
             hint = nearest(sweep.simulation, list(runs))
             problems.append(Problem(where, f"no simulation {sweep.simulation!r}", hint))
             continue
-        bad = [axis for axis in sweep.axes if not _leads(runs[sweep.simulation], axis)]
-        for axis in bad:
-            where = where_is((*path, "axes", axis), document)
+        paths = [("set", key) for key in sweep.set] + [("axes", key) for key in sweep.axes]
+        bad = [at for at in paths if not _leads(runs[sweep.simulation], at[1])]
+        for kind, axis in bad:
+            where = where_is((*path, kind, axis), document)
             message = f"run {sweep.simulation!r} has no {axis.rpartition('.')[0]!r}"
             problems.append(Problem(where, message, "write the path as the run has it"))
         for run, values in [] if bad else grid(name, sweep):
@@ -59,9 +60,10 @@ def expand(document: Document, sweeps: dict[str, Sweep]) -> None:
             for key, origin in list(document.origins.items()):
                 if key[:2] == base:
                     document.origins[("simulation", run, *key[2:])] = origin
-            for axis, value in zip(sweep.axes, values, strict=True):
+            own = [*sweep.set.values(), *values]
+            for (kind, axis), value in zip(paths, own, strict=True):
                 _put(made[run], axis, value)
-                origin = document.origins.get((*path, "axes", axis))
+                origin = document.origins.get((*path, kind, axis))
                 if origin is not None:
                     document.origins[("simulation", run, *axis.split("."))] = origin
     if problems:
@@ -80,7 +82,7 @@ def _leads(run: dict[str, Any], axis: str) -> bool:
     return isinstance(holder, dict)
 
 
-def _put(run: dict[str, Any], axis: str, value: float | str) -> None:
+def _put(run: dict[str, Any], axis: str, value: bool | float | str) -> None:
     *above, last = axis.split(".")
     for key in above:
         run = run[key]

@@ -26,7 +26,7 @@ from pipeline.report.column import column_figures
 from pipeline.report.damage import damage_figures, damage_rows, training_tables
 from pipeline.report.figures import Tables, activity_figures, circuit_figures, clamp_figures
 from pipeline.report.fits import fit_figures
-from pipeline.report.levels import level_figures
+from pipeline.report.levels import engine_rows, level_figures
 from pipeline.report.morphologies import morphology_section
 from pipeline.report.network import afferent_figures, network_figures
 from pipeline.report.psp import psp_figures
@@ -59,7 +59,7 @@ STAGE_ORDER = (
 )
 _LINKED = (
     "metrics", "verdicts", "cells", "populations", "responses", "responses_similarity",
-    "responses_rhythm", "damage", "damage_seeds",
+    "responses_rhythm", "damage", "damage_seeds", "engines",
 )  # fmt: skip
 
 
@@ -133,6 +133,7 @@ def page_content(resolved: Resolved, paths: CircuitPaths, origin: dict[str, Any]
         "damage": damage_rows(tables), "damage_figures": damage_figures(tables),
         "responses": response_rows(tables), "published": published_side(tables),
         "layers": layer_rows(tables),
+        "engines": engine_rows(tables),
         "sources": source_rows(tables),
         "costs": costs(paths),
         "runs": _runs(resolved, paths),

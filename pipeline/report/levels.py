@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
+from pipeline.analysis.engines import LIMIT_MV
 from pipeline.report.figures import Tables
 from pipeline.report.style import OURS, Figure, encode, new_figure, style
 
@@ -52,3 +55,17 @@ def draw_levels(table: pd.DataFrame, raster: pd.DataFrame, dpi: int) -> str:
         axes.tick_params(axis="y", labelsize=7)
         axes.set_xlabel("mean rate (Hz)")
         return encode(figure, "svg", max(150, dpi))
+
+
+def engine_rows(tables: Tables) -> list[dict[str, Any]]:
+    """One row per run that differs from another in how it is computed only."""
+    rows = []
+    for row in tables["engines"].itertuples():
+        engine = f"{row.engine} on CoreNEURON" if row.coreneuron else row.engine
+        engine += ", cells permuted" if row.cell_permute else ""
+        rows.append({
+            "run": row.run, "engine": engine, "ranks": int(row.ranks), "spikes": int(row.spikes),
+            "time": float(row.time), "voltage": float(row.voltage), "limit": LIMIT_MV,
+            "verdict": row.verdict if isinstance(row.verdict, str) else "",
+        })  # fmt: skip
+    return rows

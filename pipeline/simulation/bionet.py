@@ -94,6 +94,8 @@ def run(plan: Plan) -> dict[str, float]:
         "memory_mib": pc.allreduce(peak_memory(), 1),
         "clamps": pc.allreduce(float(len(clamps)), 1),
     }
+    if save and save.start:
+        figures["from_ms"] = save.start
     return figures
 
 

@@ -131,6 +131,11 @@ class Checkpoint:
         self._saved = 0.0
         self._mark = _mark(plan, int(pc.nhost()))
 
+    @property
+    def start(self) -> float:
+        """Time the run went on at, ms; 0 without a save."""
+        return self._start * self._plan.dt
+
     def resume(self, restore_reports: Callable[[dict], None]) -> int:
         """Goes on with a save if there is one that fits; returns the step it was made at.
 

@@ -40,7 +40,7 @@ from pipeline.simulation.release_synapses import (
     set_synapse,
     stream_keys,
 )
-from pipeline.simulation.targets import edge_ends, populations
+from pipeline.simulation.targets import edge_ends, populations, typed_nodes
 from pipeline.simulation.weights import EdgeReader, grid_times
 from pipeline.sonata.read import open_population, read_edges, read_json, read_types
 from pipeline.sonata.reports import read_spikes, write_spikes
@@ -54,7 +54,7 @@ DEFINES = ("DISABLE_REPORTINGLIB",)
 """What neurodamus' mechanisms ask for where there is no libsonatareport."""
 TEMPLATE = "sonatina:cell"
 _HELPER = "SonatinaRelease"
-_INSTALL = "pip install neurodamus"
+INSTALL = "pip install neurodamus"
 
 
 def package_folder() -> Path | None:
@@ -74,7 +74,7 @@ def check(plan: Plan) -> list[Problem]:
     """Names what this engine cannot express, before anything starts."""
     if package_folder() is None:
         where = str(plan.paths.simulation_config(plan.name))
-        return [Problem(where, "engine neurodamus is not installed", _INSTALL)]
+        return [Problem(where, "engine neurodamus is not installed", INSTALL)]
     if plan.precise:
         where = str(plan.paths.simulation_config(plan.name))
         message = "neurodamus has no GLIF cells, and precise spikes are theirs"
@@ -123,7 +123,8 @@ def _check_nodes(plan: Plan) -> list[Problem]:
             message = f"neurodamus runs cells of the template {TEMPLATE}"
             problems.append(Problem(str(file), message, "use another engine"))
             continue
-        for name in types["dynamics_params"].astype(str).unique():
+        nodes = typed_nodes(plan.paths, name)  # cells of one type may have e-models of their own
+        for name in nodes["dynamics_params"].astype(str).unique():
             # Edges name sections, and neurodamus has no rule for those that a reduction took away.
             if read_json(plan.paths.emodels / name, "nodes")["level"] == "single_compartment":
                 where = str(plan.paths.emodels / name)

@@ -183,7 +183,7 @@ def advance(
     h.finitialize(plan.config["conditions"]["v_init"])
     width = sum(recorder.width for recorder in recorders)
     fit = max(1, BLOCK_BYTES // (8 * max(1, width)))
-    pieces = CORENEURON_PIECES if plan.coreneuron else PIECES
+    pieces = CORENEURON_PIECES if plan.coreneuron and not save else PIECES
     block = int(pc.allreduce(float(min(fit, max(1, plan.steps // pieces))), 3))
     everyone, before = pc.allreduce(float(len(cells)), 1), 0.0
     first = save.resume(partial(_resume, recorders)) if save else 0
@@ -225,6 +225,7 @@ def _enable_coreneuron(h: Any, plan: Plan) -> None:
     os.environ["CORENEURONLIB"] = read_json(plan.paths.mechanisms, "compile")["coreneuron"]
     h.cvode.cache_efficient(1)
     coreneuron.enable, coreneuron.verbose = True, 0
+    coreneuron.cell_permute = plan.config["run"].get("cell_permute", 0)
 
 
 def _stop_on_nonfinite(cells: dict[int, Any], time: float) -> None:

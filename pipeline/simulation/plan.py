@@ -167,6 +167,7 @@ def write_plan(resolved: Resolved, name: str, paths: CircuitPaths) -> Path:
             "rate_limit": simulation.rate_limit,
         }
         | ({"coreneuron": True} if simulation.coreneuron else {})
+        | ({"cell_permute": simulation.cell_permute} if simulation.cell_permute else {})
         | ({"spike_times": "precise"} if simulation.spike_times == "precise" else {}),
         "conditions": _conditions(simulation),
         "inputs": inputs,

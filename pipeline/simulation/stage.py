@@ -51,7 +51,8 @@ def run_simulation(
         paths: The circuit; it is built and its mechanisms are compiled.
         ranks: MPI ranks; None means the config's.
         launcher: MPI launch command; None means as found.
-        save_every: ms of the model between two saves, from which a later call goes on.
+        save_every: ms of the model between two saves, from which a later call goes on; None means the
+            config's.
         walltime: min after which the run ends with a save, for engines that can; None means what
             SLURM leaves to this job, if it is one.
 
@@ -66,10 +67,11 @@ def run_simulation(
     until = time.time() + 60 * walltime if walltime else None
     simulation = resolved.model.simulation[name]
     engine = engines()[simulation.engine]
-    can = simulation.engine == "bionet" and not simulation.coreneuron
+    save_every = save_every or simulation.save_every
+    can = simulation.engine == "bionet"
     if save_every and not can:
         message = f"--save-every: engine {simulation.engine} cannot save its runs"
-        raise PipelineError(Problem(name, message, "use bionet without coreneuron"))
+        raise PipelineError(Problem(name, message, "use bionet"))
     saved = (paths.simulation(name) / "checkpoint" / "checkpoint.json").is_file()
     saving = [save_every, until] if can and (save_every or until or saved) else None
     reduced = simulation.level != "L3"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +48,7 @@ class ReportWriter:
         population: Node population the elements belong to.
         node_ids: int [elements], ascending. Node of each element.
         element_ids: int [elements]. Section id of each element.
-        element_pos: float [elements]. Position along the section, 0 to 1.
+        element_pos: float [elements]. Position along the section, 0 to 1; None leaves it out.
         dt: Time between two frames, ms.
         t_start: Time of the first frame, ms.
         t_stop: End of the recording, ms; the last frame is at ``t_stop - dt``.
@@ -64,7 +65,7 @@ class ReportWriter:
         population: str,
         node_ids: np.ndarray,
         element_ids: np.ndarray,
-        element_pos: np.ndarray,
+        element_pos: np.ndarray | None,
         dt: float,
         t_start: float,
         t_stop: float,
@@ -74,7 +75,8 @@ class ReportWriter:
     ):
         nodes = np.asarray(node_ids, np.int64)
         self._where = f"{path}: report of {population!r}"
-        if len(nodes) != len(element_ids) or len(nodes) != len(element_pos):
+        positions = {} if element_pos is None else {"element_pos": np.asarray(element_pos, "f4")}
+        if any(len(column) != len(nodes) for column in (element_ids, *positions.values())):
             raise CircuitError(f"{self._where}: node_ids and elements differ in length")
         if np.any(np.diff(nodes) < 0):
             raise CircuitError(f"{self._where}: node ids are not ascending")
@@ -85,7 +87,7 @@ class ReportWriter:
             "node_ids": ids.astype(np.uint64),
             "index_pointers": np.concatenate(([0], np.cumsum(counts))).astype(np.uint64),
             "element_ids": np.asarray(element_ids, np.uint32),
-            "element_pos": np.asarray(element_pos, np.float32),
+            **positions,
             "time": np.array([t_start, t_stop, dt], np.float64),
         }
         with ExitStack() as stack:
@@ -178,17 +180,38 @@ def write_spikes(
     Raises:
         CircuitError: If ids and times differ in length.
     """
-    ids, times = np.asarray(node_ids, np.uint64), np.asarray(timestamps, np.float64)
-    if ids.shape != times.shape:
-        raise CircuitError(f"{path}: {len(ids)} node ids but {len(times)} times in {population!r}")
-    order = np.lexsort((ids, times))
+    write_spike_populations(path, {population: (node_ids, timestamps)})
+
+
+def write_spike_populations(
+    path: str | Path,
+    spikes: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    *,
+    sorting: str = "by_time",
+) -> None:
+    """Writes the spikes of several populations into one file.
+
+    Args:
+        path: File to write.
+        spikes: Node population to node ids (int [n]) and times (float [n], ms).
+        sorting: by_time (then by node id) or by_id (then by time).
+
+    Raises:
+        CircuitError: If ids and times differ in length.
+    """
     with atomic_path(path) as temporary, sonata_file(temporary) as handle:
-        group = handle.create_group(f"spikes/{population}")
-        enum = h5py.enum_dtype(SORTING, basetype=np.uint8)
-        group.attrs.create("sorting", SORTING["by_time"], dtype=enum)
-        group.create_dataset("node_ids", data=ids[order], track_times=False)
-        stamps = group.create_dataset("timestamps", data=times[order], track_times=False)
-        set_units(stamps, "ms")
+        for population, pair in spikes.items():
+            ids, times = np.asarray(pair[0], np.uint64), np.asarray(pair[1], np.float64)
+            if ids.shape != times.shape:
+                message = f"{len(ids)} node ids but {len(times)} times in {population!r}"
+                raise CircuitError(f"{path}: {message}")
+            order = np.lexsort((ids, times) if sorting == "by_time" else (times, ids))
+            group = handle.create_group(f"spikes/{population}")
+            enum = h5py.enum_dtype(SORTING, basetype=np.uint8)
+            group.attrs.create("sorting", SORTING[sorting], dtype=enum)
+            group.create_dataset("node_ids", data=ids[order], track_times=False)
+            stamps = group.create_dataset("timestamps", data=times[order], track_times=False)
+            set_units(stamps, "ms")
 
 
 def read_spikes(path: str | Path, population: str) -> tuple[np.ndarray, np.ndarray]:

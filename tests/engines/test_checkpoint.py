@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -58,6 +59,32 @@ def test_a_run_that_was_cut_twice_is_the_whole_run(whole, own_process):
     assert 60 < found[1]["first"] < 70 and 110 < found[2]["first"] < 126
     for file, content in expected.items():
         assert file.read_bytes() == content, file.name
+
+
+def test_a_run_on_coreneuron_goes_on_too(whole, own_process, tmp_path):
+    """The state of the model, random streams and events on their way come back from CoreNEURON."""
+    file = Path(shutil.copytree(Path(whole[0][0]).parent, tmp_path / "model")) / "model.yaml"
+    file.write_text(
+        file.read_text().replace("    ranks: 1\n", "    ranks: 1\n    coreneuron: true\n")
+    )
+    words, paths = model.build(file, tmp_path / "out")
+    words += ["--name", "run"]
+    assert main(["simulate", *words]) == 0
+    files = [paths.spikes("run"), paths.report("run", "soma")]
+    expected = [made.read_bytes() for made in files]
+    assert files[0].read_bytes() == whole[2][whole[1].spikes("run")]
+    for made in files:
+        made.unlink()
+    library = json.loads(paths.mechanisms.read_text())["library"]
+    own_process(
+        "part", script="checkpoint_runs.py", root=str(paths.root), name="run", library=library,
+        every=30.0, cut=70.0,
+    )  # fmt: skip
+    assert not files[0].exists()
+    assert main(["simulate", *words]) == 0
+    figures = json.loads((paths.simulation("run") / "figures.json").read_text())
+    assert 50 < figures["from_ms"] < 75
+    assert [made.read_bytes() for made in files] == expected
 
 
 def test_a_wall_time_that_is_over_saves_and_says_so(whole, capsys):

@@ -1,7 +1,8 @@
 """Configs made elsewhere give what BMTK gives, on any number of ranks, and leave other files alone.
 
 Examples of BMTK, of the SONATA specification and of neurodamus are not part of this project: a folder with
-their checkouts' folders as ``bmtk`` and ``sonata`` is named by SONATINA_EXAMPLES, else those tests skip.
+their checkouts' folders as ``bmtk``, ``sonata`` and ``neurodamus`` (its ``tests``) is named by
+SONATINA_EXAMPLES, else those tests skip.
 """
 
 from __future__ import annotations
@@ -154,3 +155,40 @@ def test_examples_give_what_bmtk_gives(tmp_path, config, engine, tstop):
     for made in ours.glob("*.h5"):
         if made.name != "spikes.h5":
             assert_same(made, theirs / made.name)
+
+
+NEURODAMUS = Path(EXAMPLES or "/nonexistent") / "neurodamus"
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("neurodamus") is None or not NEURODAMUS.is_dir(),
+    reason="no neurodamus, or SONATINA_EXAMPLES names no folder with neurodamus",
+)
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_neurodamus_own_circuit_gives_its_own_report(tmp_path, ranks):
+    """Five cells with e-models, noise, minis; the report that neurodamus keeps with its tests."""
+    shutil.copytree(NEURODAMUS / "simulations" / "v5_sonata", tmp_path / "c")
+    config, out = tmp_path / "c" / "simulation_config_mini.json", tmp_path / "o"
+    text = json.loads(config.read_text())
+    # Its reference was made with this input in place of the config's own.
+    pulse = {
+        "module": "pulse",
+        "input_type": "current_clamp",
+        "amp_start": 3,
+        "width": 10,
+        "frequency": 50,
+    }
+    pulse |= {
+        "represents_physical_electrode": True,
+        "delay": 0,
+        "duration": 50,
+        "node_set": "Mini5",
+    }
+    config.write_text(json.dumps(text | {"inputs": {"Stimulus": pulse}}))
+    mods = NEURODAMUS / "mechanisms" / "neocortex"
+    call("-m", "pipeline", "simulate", config, "--mechanisms", mods, "--out", out, "--ranks", ranks)
+    ours = content(out / "soma_report.h5")
+    theirs = content(tmp_path / "c" / "reference" / "reports" / "soma_report.h5")
+    for name in theirs:
+        if "/mapping/" not in name or name.rsplit("/", 1)[1] in ("node_ids", "element_ids", "time"):
+            assert np.array_equal(ours[name], theirs[name]), name

@@ -120,8 +120,13 @@ def test_the_report_compares_the_levels(built):
     counts = [len(read_spikes(paths.spikes(name), "c")[0]) for name in table["run"]]
     assert list(table["spikes"]) == counts
     assert table["rate_ratio"][1] == pytest.approx(counts[1] / counts[0])
+    # Both engines of level L2 differ in the engine only.
+    engines = pd.read_csv(paths.analysis("engines")).set_index("run")
+    assert set(engines.index) == {"two", "nest"} and set(engines["against"]) == {"two"}
+    assert engines["verdict"]["nest"] == "pass" and engines["voltage"]["nest"] < 1e-6
     assert main(["report", *words]) == 0
-    assert "times L3" in paths.report_page.read_text()
+    page = paths.report_page.read_text()
+    assert "times L3" in page and "The same run on engines and ranks" in page
 
 
 def test_what_has_no_coarser_level_is_named(built, tmp_path, capsys):

@@ -88,6 +88,46 @@ def test_missing_files_and_the_other_dialect_are_named(tmp_path):
     assert "BBP dialect" in str(check(found, "bionet")[0])
 
 
+def test_what_neurodamus_does_not_know_is_named(tmp_path):
+    """Keys that libsonata would pass over, modules, report types, files; harmless ones as warnings."""
+    nodes = [{"nodes_file": "n.h5", "populations": {"a": {"type": "biophysical"}}}]
+    write(
+        tmp_path / "circuit_config.json", networks={"nodes": nodes}
+    )  # found beside the simulation's
+    (tmp_path / "n.h5").write_text("")
+    replay = {
+        "module": "synapse_replay",
+        "input_type": "spikes",
+        "delay": 0,
+        "duration": 1,
+        "node_set": "a",
+    }
+    path = write(
+        tmp_path / "sim.json", run={"tstop": 1, "dt": 0.1, "random_sed": 1}, target_simulator="CORENEURON",
+        conditions={"celcius": 34, "modifications": [{"type": "ttx", "node_set": "a", "wher": 1}]},
+        inputs={"r": replay | {"spike_file": "gone.h5", "source": "a"}, "n": {"module": "noize"}},
+        reports={"l": {"type": "lfp"}, "v": {"type": "compartment", "cell": "a"}, "o": {"enabled": False}},
+        connection_overrides=[{"name": "x", "wieght": 2}],
+    )  # fmt: skip
+    found = read_elsewhere(path)
+    assert found.dialect == BBP
+    problems = check(found, "neurodamus")
+    warnings = [str(p) for p in problems if p.level == "warning"]
+    assert len(warnings) == 2 and "NEURON runs it here" in warnings[0] and "r.source" in warnings[1]
+    errors = [str(p) for p in problems if p.level == "error"]
+    said = (
+        "run.random_sed: is not supported (did you mean random_seed?)", "conditions.celcius",
+        "connection_overrides[0].wieght", "modifications[0].wher", "inputs.n: module 'noize'",
+        "reports.l: type 'lfp'", "reports.v.cell", "inputs.r.spike_file: gone.h5 does not exist",
+    )  # fmt: skip
+    assert len(errors) == len(said)
+    for text, error in zip(said, errors, strict=True):
+        assert text in error
+    circuit(tmp_path / "allen")
+    allen = write(tmp_path / "allen" / "s.json", run={"tstop": 1}, network="circuit.json")
+    assert "Allen dialect" in str(check(read_elsewhere(allen), "neurodamus")[0])
+
+
 def test_outputs_are_ordered_by_time_and_node(tmp_path):
     path = tmp_path / "a.h5"
     with h5py.File(path, "w") as handle:

@@ -75,3 +75,18 @@ def test_the_time_that_slurm_leaves_is_read(tmp_path, monkeypatch, said, minutes
     assert mpi.minutes_left() == minutes
     monkeypatch.delenv("SLURM_JOB_ID")
     assert mpi.minutes_left() is None
+
+
+def test_srun_names_the_rank_that_died_first(tmp_path):
+    """The others end by srun's own signal, which is not the cause."""
+    output = (
+        "srun: error: vm: task 1: Killed\n"
+        "slurmstepd-vm: error: *** STEP 1.0 ON vm CANCELLED AT 2026-11-30T09:45:23 ***\n"
+        "srun: error: vm: task 0: Terminated\n"
+    )
+    assert mpi._death(tmp_path, 143, output).message == "was killed from outside (SIGKILL)"
+    assert mpi._death(tmp_path, 143, output).where == "rank 1"
+    output = "srun: error: n1: tasks 2-3: Segmentation fault (core dumped)\n"
+    assert str(mpi._death(tmp_path, 139, output)).startswith("rank 2: crashed (SIGSEGV)")
+    said = str(mpi._death(tmp_path, 3, "srun: error: n1: task 4: Exited with exit code 3\n"))
+    assert said.startswith("rank 4: ended with exit code 3")

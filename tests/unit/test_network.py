@@ -7,11 +7,13 @@ import pandas as pd
 import pytest
 
 from pipeline.analysis import network
+from pipeline.analysis.engines import analyse_engines, groups_of_engines
 from pipeline.analysis.network_tables import analyse_network
 from pipeline.config.load import load_model
 from pipeline.errors import ConfigError
+from pipeline.runtime import write_json
 from pipeline.sonata.layout import CircuitPaths
-from pipeline.sonata.reports import write_spikes
+from pipeline.sonata.reports import ReportWriter, write_spikes
 from pipeline.sonata.write import write_nodes
 
 
@@ -126,6 +128,14 @@ def test_a_sweep_becomes_runs(tmp_path):
     assert model.simulation["base"].inputs["tonic"].percent == 90.0
 
 
+def test_a_sweep_sets_what_all_its_runs_share(tmp_path):
+    text = MODEL.replace("axes: {calcium", "set: {coreneuron: true}, axes: {calcium")
+    runs = _model(tmp_path, text).model.simulation
+    assert [run.coreneuron for run in runs.values()] == [False] + 6 * [True]
+    with pytest.raises(ConfigError, match="has no 'inputs.gone'"):
+        _model(tmp_path, text.replace("coreneuron: true", "inputs.gone.rate: 1"))
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
@@ -166,6 +176,47 @@ def test_tables_of_a_grid(tmp_path):
     found = network_figures(Tables(resolved, paths))
     assert [figure.key for figure in found] == ["network-base", "sweep-states"]
     assert "tonic (threshold of c)" in found[0].caption
+
+
+def test_runs_on_several_engines_are_held_beside_one(tmp_path):
+    """Spikes and voltages that differ, and those that do not, with what is missing left out."""
+    axes = "{simulation: base, axes: {engine: [netpyne, bionet], ranks: [1, 2]}}"
+    text = (
+        MODEL[: MODEL.index("sweeps:")]
+        + f"    record: {{soma: {{nodes: c}}}}\nsweeps: {{e: {axes}}}\n"
+    )
+    resolved, paths = _model(tmp_path, text), CircuitPaths(tmp_path / "out")
+    assert groups_of_engines(resolved) == [["e-2-1", "base", "e-2-2", "e-1-1", "e-1-2"]]
+    networks = {"nodes": [{"populations": {"c": {"type": "biophysical"}}}], "edges": []}
+    write_json(paths.circuit_config, {"networks": networks})
+    times = np.array([1.0, 5.0, 9.0])
+    given = {
+        "e-2-1": (times, 0.0),
+        "base": (times, 1e-9),
+        "e-1-1": (times + 0.1, 0.5),
+        "e-1-2": (times[:2], 0.0),
+    }
+    for run, (spikes, off) in given.items():
+        paths.simulation(run).mkdir(parents=True)
+        write_spikes(paths.spikes(run), "c", np.arange(len(spikes)), spikes)
+        nodes = np.arange(4)
+        with ReportWriter(
+            paths.report(run, "soma"), "c", nodes, 0 * nodes, None, 1.0, 0.0, 2.0, "mV", dtype="f8"
+        ) as w:
+            w.append(np.array([[0, 0, 0, 0], [0, off, 0, -off]]) - 65.0)
+    tables, metrics = analyse_engines(resolved, paths)
+    found = tables["engines"].set_index("run")
+    assert found["verdict"].to_dict() == {
+        "e-2-1": "",
+        "base": "pass",
+        "e-1-1": "fail",
+        "e-1-2": "fail",
+    }
+    assert found["voltage"].tolist() == pytest.approx([0, 1e-9, 0.5, 0], abs=1e-12)
+    assert found["time"].tolist()[:3] == pytest.approx([0, 0, 0.1]) and np.isnan(
+        found["time"]["e-1-2"]
+    )
+    assert {name: value for name, value, _ in metrics}["engines.e-1-2.spikes_difference"] == -1
 
 
 def test_runs_of_changed_circuits_side_by_side(tmp_path):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import random
+import shutil
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
-from workbench import ROOT, snakemake, stage
+from workbench import ROOT, alive, short_worm, snakemake, stage, wait_until
 
 STAGES = ("compile", "nodes", "edges", "circuit", "simulate")
 
@@ -108,3 +111,39 @@ def test_the_workflow_killed_and_continued_gives_the_same_bytes(undisturbed, tmp
         check=False,
     )
     assert "Nothing to be done" in again.stdout + again.stderr
+
+
+def test_a_killed_workflow_goes_on_with_a_simulation_from_its_save(worm_built, tmp_path):
+    """One that saves itself: the second start takes its time from the save, and ends with the same bytes."""
+    _, built = worm_built
+    model = _long_worm(tmp_path / "whole")
+    shutil.copytree(built, tmp_path / "whole" / "out")
+    stage("simulate", model, "--out", tmp_path / "whole" / "out")
+    model = _long_worm(tmp_path / "cut", simulation__noise__save_every="300 ms")
+    shutil.copytree(built, tmp_path / "cut" / "out")
+    root = tmp_path / "cut" / "out" / "worm" / "short"
+    command = snakemake(tmp_path / "cut" / "out", "simulate", model=model)
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(command, cwd=tmp_path, start_new_session=True, **quiet)
+    saved = root / "sim" / "noise" / "checkpoint" / "checkpoint.json"
+    wait_until(lambda: saved.is_file() or process.poll() is not None, 240)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    wait_until(lambda: not alive(str(root)), 30)
+    assert saved.is_file() and not (root / "sim" / "noise" / "spikes.h5").exists()
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "from the save at" in (root / "logs" / "simulate_noise.log").read_text()
+    for name in ("spikes.h5", "soma.h5"):
+        whole = tmp_path / "whole" / "out" / "worm" / "short" / "sim" / "noise" / name
+        assert (root / "sim" / "noise" / name).read_bytes() == whole.read_bytes()
+    assert not saved.parent.exists()
+
+
+def _long_worm(folder: Path, **changes: object) -> Path:
+    """The short worm for 3 s on one rank."""
+    model = short_worm(folder, simulation__noise__ranks=1, **changes)
+    model.write_text(model.read_text().replace("duration: 100 ms", "duration: 3000 ms"))
+    return model

@@ -12,6 +12,8 @@ from pipeline.sonata.circuit import load_json
 
 _VARIABLE = re.compile(r"\$\{?(\w+)\}?")
 ALLEN, BBP = "Allen", "BBP"
+DEFAULT_CIRCUIT = "circuit_config.json"
+"""What stands beside a simulation config that names no circuit, as SONATA's extension has it."""
 PARTS = {"network": "circuit", "simulation": "simulation"}
 
 
@@ -54,6 +56,8 @@ def read_elsewhere(path: str | Path) -> Elsewhere:
     if not isinstance(run, dict) or not ("tstop" in run or "duration" in run):
         message = "has no run.tstop: this is no simulation config"
         raise CircuitError(Problem(str(path), message, "a circuit is checked by 'sonatina check'"))
+    if "networks" not in config and (beside := path.parent / DEFAULT_CIRCUIT).is_file():
+        config = _read(beside, (path,)) | config
     if not isinstance(config.get("networks"), dict):
         message = "names no circuit (keys network, or networks in place)"
         raise CircuitError(Problem(str(path), message, "add network: the path of a circuit config"))

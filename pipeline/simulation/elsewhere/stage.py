@@ -6,6 +6,7 @@ import logging
 import os
 import platform
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.errors import PipelineError, Problem
@@ -13,9 +14,11 @@ from pipeline.mechanisms import compile_sets
 from pipeline.mpi import find_mpi, run_ranks
 from pipeline.runtime import make_folder
 from pipeline.simulation.elsewhere.order import order_file
-from pipeline.simulation.elsewhere.read import Elsewhere, read_elsewhere
+from pipeline.simulation.elsewhere.read import BBP, Elsewhere, read_elsewhere
 from pipeline.simulation.elsewhere.vocabulary import SIMULATORS, check
+from pipeline.simulation.neurodamus import DEFINES, INSTALL, package_folder
 
+ENGINE_OF = {BBP: "neurodamus", "NEST": "pointnet"}
 log = logging.getLogger(__name__)
 
 
@@ -27,16 +30,18 @@ def run_elsewhere(
     *,
     ranks: int = 1,
     launcher: str | None = None,
+    mechanisms: Sequence[Path] = (),
 ) -> tuple[Path, dict[str, float]]:
     """Runs a config unchanged.
 
     Args:
         path: SONATA simulation config.
-        engine: bionet or pointnet; None means by its ``target_simulator``.
+        engine: bionet, pointnet or neurodamus; None means by its dialect and ``target_simulator``.
         out: Folder of the outputs; None means the config's own ``output_dir``.
         cache: Folder of compiled mechanisms.
         ranks: MPI ranks, of engines on NEURON.
         launcher: MPI launch command; None means as found.
+        mechanisms: Folders of .mod files beside those that the config names.
 
     Returns:
         The folder of the outputs and figures of the run: build and run seconds, peak memory.
@@ -45,25 +50,30 @@ def run_elsewhere(
         PipelineError: If the engine cannot express the config, or the run fails.
     """
     found = read_elsewhere(path)
-    engine = engine or ("pointnet" if found.simulator == "NEST" else "bionet")
+    engine = engine or ENGINE_OF.get(
+        found.dialect if found.dialect == BBP else found.simulator, "bionet"
+    )
     if engine not in SIMULATORS:
         message = f"engine {engine} does not take configs made elsewhere"
         raise PipelineError(Problem(str(path), message, f"use {', '.join(SIMULATORS)}"))
     problems = check(found, engine)
+    if engine == "neurodamus" and package_folder() is None:
+        problems.append(Problem(str(path), "engine neurodamus is not installed", INSTALL))
     if errors := [problem for problem in problems if problem.level == "error"]:
         raise PipelineError(errors)
     for problem in problems:
         log.warning("warning: %s", problem)
-    ranks = ranks if engine == "bionet" else 1
+    ranks = 1 if engine == "pointnet" else ranks
     if ranks > 1:
         find_mpi(launcher)
     folder = make_folder(out or found.output_dir)
-    library = _mechanisms(found, cache) if engine == "bionet" else None
+    library = None if engine == "pointnet" else _mechanisms(found, engine, mechanisms, cache)
     work = folder / f".run.{platform.node()}-{os.getpid()}"
     make_folder(work)
     job = {
         "config": found.config, "folder": str(found.path.parent), "engine": engine,
-        "output": str(work.resolve()), "library": str(library or ""),
+        "output": str(work.resolve()), "library": str(library or ""), "config_file": str(found.path),
+        "hoc": str(package_folder() / "hoc") if engine == "neurodamus" else "",
     }  # fmt: skip
     try:
         worker = "pipeline.simulation.elsewhere.worker"
@@ -88,16 +98,36 @@ def _put(made: Path, place: Path) -> None:
         os.replace(made, place)
 
 
-def _mechanisms(found: Elsewhere, cache: Path) -> Path | None:
-    """Compiles the config's ``mechanisms_dir``; BMTK takes sources beside or below it."""
-    named = found.config.get("components", {}).get("mechanisms_dir")
-    folders = []
-    for name in named if isinstance(named, list) else [named] if named else []:
-        places = [found.path.parent / name / inner for inner in ("", "modfiles", "mechanisms")]
-        sources = [place for place in places if any(place.glob("*.mod"))]
-        if not sources:
-            message = f"{name} holds no .mod file"
-            place = f"{found.path}  components.mechanisms_dir"
-            raise PipelineError(Problem(place, message, "name the folder of the sources"))
-        folders += sources[:1]
-    return compile_sets(folders, cache).path if folders else None
+def _mechanisms(found: Elsewhere, engine: str, more: Sequence[Path], cache: Path) -> Path | None:
+    """Compiles the config's ``mechanisms_dir`` and further folders; sources lie in them or below."""
+    folders = [_sources("--mechanisms", folder) for folder in more]
+    for name in _named(found):
+        place = f"{found.path}  components.mechanisms_dir"
+        folders.append(_sources(place, found.path.parent / name))
+    defines: tuple[str, ...] = ()
+    if engine == "neurodamus":
+        folders.append(package_folder() / "mod")
+        defines = DEFINES
+    folders = list(dict.fromkeys(folder.resolve() for folder in folders))
+    return compile_sets(folders, cache, defines=defines).path if folders else None
+
+
+def _named(found: Elsewhere) -> list[str]:
+    """Folders of mechanisms that the circuit and its populations of nodes name."""
+    places = [found.config.get("components", {})]
+    for entry in found.config["networks"].get("nodes", []):
+        places += [p for p in entry.get("populations", {}).values() if isinstance(p, dict)]
+    names: list[str] = []
+    for place in places:
+        named = place.get("mechanisms_dir") or []
+        names += named if isinstance(named, list) else [named]
+    return list(dict.fromkeys(names))
+
+
+def _sources(where: str, folder: Path) -> Path:
+    """The folder of .mod files: the one named, or the two below it that BMTK knows."""
+    for place in (folder / inner for inner in ("", "modfiles", "mechanisms")):
+        if any(place.glob("*.mod")):
+            return place
+    message = f"{folder} holds no .mod file"
+    raise PipelineError(Problem(where, message, "name the folder of the sources"))

@@ -6,12 +6,12 @@ made for another tool would run as something else. The tables below were taken f
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import Problem
+from pipeline.simulation.elsewhere.bbp import check_bbp
+from pipeline.simulation.elsewhere.keys import unknown_keys
 from pipeline.simulation.elsewhere.read import ALLEN, Elsewhere
 
 TOP = {
@@ -82,18 +82,23 @@ REPORTS: dict[str, dict[str, set[str]]] = {
         "spikes_report": OUTPUT | {"spikes_file"},
     },
 }  # fmt: skip
-SIMULATORS = {"bionet": "NEURON", "pointnet": "NEST"}
+SIMULATORS = {"bionet": "NEURON", "pointnet": "NEST", "neurodamus": "NEURON"}
 USERS_CODE = {"function", "ecephys_probe"}
 
 
 def check(found: Elsewhere, engine: str) -> list[Problem]:
-    """Names what an engine of BMTK cannot express; warnings are what it passes over harmlessly.
+    """Names what an engine cannot express; warnings are what it passes over harmlessly.
 
     Args:
         found: The config.
-        engine: bionet or pointnet.
+        engine: bionet, pointnet or neurodamus.
     """
     where = str(found.path)
+    if engine == "neurodamus" and found.dialect != ALLEN:
+        return check_bbp(found) + _files(found)
+    if engine == "neurodamus":
+        message = "is in the Allen dialect (node types tables), which neurodamus does not read"
+        return [Problem(where, message, "use --engine bionet or pointnet")]
     if found.dialect != ALLEN:
         message = f"is in the BBP dialect (no node types tables), which {engine} does not read"
         return [Problem(where, message, "use --engine neurodamus")]
@@ -102,36 +107,18 @@ def check(found: Elsewhere, engine: str) -> list[Problem]:
     if found.simulator not in (SIMULATORS[engine], ""):
         message = f"is for {found.simulator}; engine {engine} is {SIMULATORS[engine]}"
         problems.append(Problem(f"{where}  target_simulator", message, "choose the other engine"))
-    problems += _unknown(where, "", config, TOP)
-    problems += _unknown(where, "run", config["run"], RUN[engine], HARMLESS_RUN)
-    problems += _unknown(
+    problems += unknown_keys(where, "", config, TOP)
+    problems += unknown_keys(where, "run", config["run"], RUN[engine], HARMLESS_RUN)
+    problems += unknown_keys(
         where, "conditions", config.get("conditions", {}), CONDITIONS[engine],
         {"v_init", "celsius"} if engine == "pointnet" else (),
     )  # fmt: skip
-    problems += _unknown(where, "output", config.get("output", {}), OUTPUT)
+    problems += unknown_keys(where, "output", config.get("output", {}), OUTPUT)
     for key, entry in config.get("inputs", {}).items():
         problems += _entry(where, f"inputs.{key}", entry, INPUTS[engine], COMMON_INPUT)
     for key, entry in config.get("reports", {}).items():
         problems += _entry(where, f"reports.{key}", entry, REPORTS[engine], COMMON_REPORT)
     return problems + _files(found)
-
-
-def _unknown(
-    where: str, at: str, section: Mapping[str, Any], known: set[str], harmless: Iterable[str] = ()
-) -> list[Problem]:
-    """Keys of a section that the engine does not know."""
-    problems = []
-    for key in section:
-        if key in known:
-            continue
-        place = f"{where}  {at + '.' if at else ''}{key}"
-        if key in harmless:
-            problems.append(Problem(place, "has no effect here", level="warning"))
-            continue
-        near = difflib.get_close_matches(key, known, n=1)
-        hint = f"did you mean {near[0]}?" if near else "remove it, or use another engine"
-        problems.append(Problem(place, "is not supported", hint))
-    return problems
 
 
 def _entry(
@@ -144,7 +131,7 @@ def _entry(
         return []
     module = entry.get("module")
     if module in modules:
-        return _unknown(where, at, entry, modules[module] | common)
+        return unknown_keys(where, at, entry, modules[module] | common)
     if module in USERS_CODE:
         message = f"module {module!r} needs Python code that no config holds"
         return [Problem(f"{where}  {at}", message, "run it by BMTK from a script")]

@@ -17,6 +17,10 @@ from pipeline.worker import serve
 
 def simulate(job: dict) -> dict[str, float]:
     """Runs the job; returns its figures."""
+    if job["engine"] == "neurodamus":
+        from pipeline.simulation.elsewhere.bbp_worker import simulate_bbp
+
+        return simulate_bbp(job)
     os.chdir(job["folder"])  # BMTK takes relative paths from there
     config = _config(job)
     return _bionet(config, job) if job["engine"] == "bionet" else _pointnet(config)
