@@ -208,6 +208,8 @@ def _death(folder: Path, code: int, output: str) -> Problem:
     if number in (signal.SIGKILL, signal.SIGTERM):
         return Problem(where, f"was killed from outside ({signal_name})", _KILLED)
     frames = _frames(crashed) if crashed else ""
+    said = re.search(r"^.*(?:Assertion .* failed|what\(\):).*$", output, re.MULTILINE)
+    frames += f": {said[0].strip()[:300]}" if said else ""
     return Problem(where, f"crashed ({signal_name}){frames}", _CRASHED if frames else "")
 
 

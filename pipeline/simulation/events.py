@@ -82,8 +82,8 @@ def connect(plan: Plan, network: Any, names: list[str], cells: dict[int, Any]) -
             _connect_releases(plan, network, pc, name, ends[name], reader, cells, wired)
         else:
             _connect_population(plan, network, pc, name, source, reader, cells, wired)
-    for population, entry in spikes.items():
-        wired.sources.append(_play(h, plan, network, population, entry))
+    if spikes:
+        wired.sources.append(_play(h, plan, network, spikes))
     return wired
 
 
@@ -186,12 +186,16 @@ def _gids(network: Any, plan: Plan, population: str) -> np.ndarray:
     return network.gid_pool.get_gid(name=population, node_id=0) + np.arange(count)
 
 
-def _play(h: Any, plan: Plan, network: Any, population: str, entry: dict) -> tuple:
-    nodes, times = read_spikes(plan.folder / entry["input_file"], population)
-    times = times if plan.precise else grid_times(times, plan.dt)
-    gids = _gids(network, plan, population)[nodes]
-    order = np.lexsort((gids, times))
+def _play(h: Any, plan: Plan, network: Any, spikes: dict[str, dict]) -> tuple:
+    """One PatternStim for all populations: CoreNEURON takes no second one."""
+    times, gids = [], []
+    for population, entry in spikes.items():
+        nodes, at = read_spikes(plan.folder / entry["input_file"], population)
+        times.append(at if plan.precise else grid_times(at, plan.dt))
+        gids.append(_gids(network, plan, population)[nodes])
+    time, gid = np.concatenate(times), np.concatenate(gids)
+    order = np.lexsort((gid, time))
     stimulus = h.PatternStim()
-    vectors = h.Vector(times[order]), h.Vector(gids[order])
+    vectors = h.Vector(time[order]), h.Vector(gid[order])
     stimulus.play(*vectors)
     return stimulus, vectors

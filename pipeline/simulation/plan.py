@@ -19,6 +19,7 @@ from pipeline.runtime import write_json
 from pipeline.simulation.inputs import run_seed, write_input, write_trains
 from pipeline.sonata.layout import CHEMICAL, CircuitPaths, edge_population_name
 from pipeline.sonata.read import read_json
+from pipeline.sonata.reports import read_spikes, write_spikes
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,7 @@ def write_plan(resolved: Resolved, name: str, paths: CircuitPaths) -> Path:
     """
     simulation = resolved.model.simulation[name]
     inputs = {key: _write_input(resolved, name, key, paths) for key in simulation.inputs}
+    inputs = join_spikes(inputs, paths.simulation(name))
     reports = {
         key: {
             "type": "compartment",
@@ -220,6 +222,32 @@ def _write_input(resolved: Resolved, name: str, key: str, paths: CircuitPaths) -
         "delay": 0.0,
         "duration": simulation.duration,
     }
+
+
+def join_spikes(inputs: dict[str, dict[str, Any]], folder: Path) -> dict[str, dict[str, Any]]:
+    """Puts the spikes of several inputs of one population into one file and one entry.
+
+    Args:
+        inputs: Of a simulation config.
+        folder: Its folder.
+
+    Returns:
+        The inputs with at most one of spikes for a population, the others as they are.
+    """
+    groups: dict[str, list[str]] = {}
+    for key, entry in inputs.items():
+        if entry["input_type"] == "spikes":
+            groups.setdefault(entry["node_set"], []).append(key)
+    found = dict(inputs)
+    for population, keys in groups.items():
+        if len(keys) < 2:
+            continue
+        read = [read_spikes(folder / found.pop(key)["input_file"], population) for key in keys]
+        nodes, times = (np.concatenate(column) for column in zip(*read, strict=True))
+        file = folder / f"spikes_of_{population}.h5"
+        write_spikes(file, population, nodes, times)
+        found["_and_".join(keys)] = inputs[keys[0]] | {"input_file": file.name}
+    return found
 
 
 def read_gains(resolved: Resolved, simulation: Simulation | Psp) -> list[dict[str, Any]]:

@@ -14,8 +14,10 @@ from pipeline.config.simulation import (
 from pipeline.errors import CircuitError, ConfigError
 from pipeline.runtime import rng_for
 from pipeline.simulation.inputs import current_at, threshold_currents, volley
+from pipeline.simulation.plan import join_spikes
 from pipeline.simulation.targets import Targets
 from pipeline.sonata.layout import CircuitPaths
+from pipeline.sonata.reports import read_spikes, write_spikes
 from pipeline.sonata.write import write_nodes
 
 
@@ -91,3 +93,23 @@ def test_fewer_fibres_are_some_of_more():
     assert set(spikes(40, jitter=0)[1]) == {50.0, 150.0}
     with pytest.raises(ConfigError, match="200 fibres, but 100 nodes"):
         spikes(200)
+
+
+def test_spikes_of_several_inputs_of_a_population_are_joined(tmp_path):
+    """Engines take one source of spikes per population; a second input must not replace the first."""
+    for key, nodes, times in (("a", [0, 2], [3.0, 1.0]), ("b", [1], [2.0]), ("c", [5], [9.0])):
+        population = "other" if key == "c" else "outside"
+        write_spikes(tmp_path / f"{key}.h5", population, np.array(nodes), np.array(times))
+    entry = {"input_type": "spikes", "module": "h5", "node_set": "outside"}
+    inputs = {
+        "a": entry | {"input_file": "a.h5"},
+        "now": {"input_type": "current_clamp", "input_file": "now.h5"},
+        "b": entry | {"input_file": "b.h5"},
+        "c": entry | {"input_file": "c.h5", "node_set": "other"},
+    }
+    found = join_spikes(inputs, tmp_path)
+    assert set(found) == {"now", "c", "a_and_b"} and found["c"] == inputs["c"]
+    nodes, times = read_spikes(tmp_path / found["a_and_b"]["input_file"], "outside")
+    assert sorted(zip(times, nodes, strict=True)) == [(1.0, 2), (2.0, 1), (3.0, 0)]
+    alone = {key: inputs[key] for key in ("a", "c")}
+    assert join_spikes(alone, tmp_path) == alone

@@ -38,6 +38,11 @@ def test_a_crash_tells_what_it_was_doing(tmp_path):
     assert text.startswith(
         "rank 3: crashed (SIGSEGV) in advance (run.py:7), called by f (x.py:1) ("
     )
+    output = "some words\npython: /a/b.cpp:426: void f(): Assertion `n == 1' failed.\nmore\n"
+    assert (
+        "called by f (x.py:1): python: /a/b.cpp:426: void f(): Assertion `n == 1' failed. ("
+        in said(tmp_path, -6, output)
+    )
 
 
 def test_a_code_without_a_signal_brings_what_was_printed(tmp_path):
