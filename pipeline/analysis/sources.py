@@ -34,7 +34,9 @@ def input_rates(resolved: Resolved, paths: CircuitPaths, run: str, key: str) -> 
     """
     simulation = resolved.model.simulation[run]
     stimulus, duration = simulation.inputs[key], simulation.duration
-    population, _, chosen = read_set(paths, stimulus.nodes)
+    population, chosen = stimulus.nodes, slice(None)
+    if population not in resolved.model.nodes:
+        population, _, chosen = read_set(paths, stimulus.nodes)
     path, sender = paths.simulation(run) / f"input_{key}.h5", population
     if isinstance(stimulus, SpikeInput):
         path = (
