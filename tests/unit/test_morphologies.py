@@ -495,7 +495,7 @@ def test_placed_means_the_types_with_cells():
     fitted = {tiny.model.fits[name].m_type for name in tiny.model.report.fits}
     assert fitted == {"L23_LBC"} <= set(few)  # the cell of the fit that the report shows
     assert {name.split("_")[0] for name in set(few) - fitted} == {"L4", "L5"}
-    assert check_morphologies(tiny, few) == 5 * len(few)
+    assert check_morphologies(tiny, few) == 2 * len(few)
     names = {path.name for path in stage_files(tiny, "morphologies")}
     assert {"me_types.csv", "exemplars.csv", "L5_MC.json"} <= names
     assert "placement_rules.csv" not in names and "real_morphometrics.csv" not in names

@@ -71,7 +71,7 @@ def test_the_published_counts(full):
 
 
 def test_sizes(full):
-    expected = {"core": 51_978, "full": 230_924, "small": 5_198, "tiny": 300}
+    expected = {"core": 51_978, "full": 230_924, "small": 5_198, "tiny": 300, "engines": 300}
     expected |= {"hybrid": 230_924, "hybrid_small": 5_198, "hybrid_tiny": 300}
     changed = ("no_recurrent", "no_like_to_like", "silent_pvalb", "silent_sst", "silent_htr3a")
     expected |= dict.fromkeys([f"small_{name}" for name in (*changed, "lgn_half")], 5_198)
