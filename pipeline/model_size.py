@@ -130,7 +130,10 @@ def _touch_synapses(resolved: Resolved, edges: TouchEdges) -> int:
 def _afferent_synapses(resolved: Resolved, edges: AfferentEdges) -> int:
     from pipeline.edges.afferents import plan_afferents
 
-    frames = [node_frame(resolved, end) for end in (edges.source, edges.target)]
+    ends = (edges.source, edges.target)
+    if not all(isinstance(resolved.model.nodes[end], PlacedNodes) for end in ends):
+        return 0  # imported nodes are counted where they are built
+    frames = [node_frame(resolved, end) for end in ends]
     return round(plan_afferents(*frames, resolved.path(edges.pathways))[1])
 
 

@@ -42,11 +42,14 @@ def check_edges(check: Check) -> None:
 
 def _check_touches(check: Check, path: KeyPath, edges: TouchEdges) -> None:
     """Checks population, files and headers; what the tables say is checked by the stage."""
-    cells = PlacedNodes | ImportedNodes
-    placed = [k for k, n in check.model.nodes.items() if isinstance(n, cells) and not is_virtual(n)]
-    check.one_of((*path, "source"), edges.source, placed, "population of placed cells")
+    check.one_of((*path, "source"), edges.source, _placed(check), "population of placed cells")
     for key, name, columns in touch_files(edges):
         _check_header(check, (*path, *key), name, columns)
+
+
+def _placed(check: Check) -> list[str]:
+    kinds = PlacedNodes | ImportedNodes
+    return [k for k, n in check.model.nodes.items() if isinstance(n, kinds) and not is_virtual(n)]
 
 
 def _check_header(check: Check, at: KeyPath, name: str, columns: tuple[str, ...]) -> None:
@@ -63,8 +66,7 @@ def _check_afferents(check: Check, path: KeyPath, edges: AfferentEdges) -> None:
     nodes = check.model.nodes.items()
     virtual = [k for k, n in nodes if is_virtual(n)]
     check.one_of((*path, "source"), edges.source, virtual, "virtual node population")
-    placed = [k for k, n in nodes if getattr(n, "morphologies", None)]
-    check.one_of((*path, "target"), edges.target, placed, "population of cells with morphologies")
+    check.one_of((*path, "target"), edges.target, _placed(check), "population of placed cells")
     if edges.less is not None:
         into = [k for k, e in check.model.edges.items() if e.target == edges.target and e != edges]
         check.one_of((*path, "less"), edges.less, into, "edges onto the same cells")

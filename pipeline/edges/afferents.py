@@ -10,6 +10,7 @@ and carry what the synapse rules say. Draws are keyed by (seed, source, target);
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,7 @@ class Afferents:
         """Number of cells."""
         return len(self.both) - self.sources
 
+    @cached_property
     def sizes(self) -> np.ndarray:
         """Virtual nodes of every m-type: int64 [m-types]."""
         return np.bincount(self.both.mtype[: self.sources], minlength=len(self.both.mtypes))
@@ -77,7 +79,7 @@ class Afferents:
     def missing(self, target: int) -> np.ndarray:
         """Probability of a connection that is not there, by m-type of the source: float64."""
         wanted = self.probability[:, self.both.mtype[self.sources + target]]
-        sizes = np.maximum(self.sizes(), 1)
+        sizes = np.maximum(self.sizes, 1)
         return np.clip(wanted - self.present[target] / sizes, 0.0, 1.0)
 
 
@@ -133,15 +135,21 @@ def load_afferents(resolved: Resolved, name: str, paths: CircuitPaths) -> Affere
         for key in (config.source, config.target)
     }
     source, target = ends[config.source], ends[config.target]
+    for key, frame in ends.items():
+        wanted = (
+            "mtype",
+            "etype",
+            "synapse_class",
+            *(["morphology"] if key == config.target else []),
+        )
+        if missing := [name for name in wanted if name not in frame]:
+            hint = "sources need labels of their type, targets are placed cells with morphologies"
+            raise CircuitError(Problem(str(paths.nodes(key)), f"no column {missing[0]}", hint))
     used = sorted(set(target["morphology"].astype(str)))
     files = {shape: paths.morphologies / f"{shape}.swc" for shape in used}
     if lost := [str(file) for file in files.values() if not file.is_file()]:
         raise not_built(lost[0], "morphologies")
     shapes = read_shapes(files)
-    wanted = [c for c in ("mtype", "etype", "synapse_class") if c not in source]
-    if wanted:
-        hint = "give the virtual nodes the labels mtype, etype, synapse_class"
-        raise CircuitError(Problem(str(paths.nodes(config.source)), f"no column {wanted[0]}", hint))
     # One list of types for both sides; sources have no shape and no place.
     columns = ["x", "y", "z", "morphology", "mtype", "etype", "synapse_class"]
     source = source.assign(x=0.0, y=0.0, z=0.0, morphology=used[0])
@@ -217,9 +225,7 @@ def _present(resolved: Resolved, paths: CircuitPaths, afferents: Afferents) -> n
     return found
 
 
-def synapses_of(
-    afferents: Afferents, target: int
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:  # fmt: skip
+def synapses_of(afferents: Afferents, target: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Draws the afferent synapses of one cell.
 
     Args:
@@ -280,7 +286,7 @@ def summary(afferents: Afferents, added: np.ndarray) -> pd.DataFrame:
         added: int64 [targets, 2]. Connections and synapses.
     """
     kinds = afferents.both.mtype[afferents.sources :]
-    wanted = afferents.probability.T @ afferents.sizes()
+    wanted = afferents.probability.T @ afferents.sizes
     rows = []
     for kind in np.unique(kinds):
         own = kinds == kind

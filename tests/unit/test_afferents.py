@@ -60,18 +60,10 @@ def make(folder, probability=0.3):
 def built(tmp_path_factory):
     folder = tmp_path_factory.mktemp("afferents")
     _, paths = make(folder)
-    resolved = load_model_of(folder)
+    resolved = load_model(str(folder / "model.yaml"))
     assert run_edges(resolved, "outside", paths)[POPULATION] > 0
     found = afferents.load_afferents(resolved, "outside", paths)
     return found, paths, read_edges(paths.edges(POPULATION), POPULATION), resolved
-
-
-def load_model_of(folder):
-    """The model with imported nodes that are not cells with morphologies: checks are passed by."""
-    from unittest.mock import patch
-
-    with patch("pipeline.config.check_edges._check_afferents"):
-        return load_model(str(folder / "model.yaml"))
 
 
 def test_connections_are_those_of_a_loop(built):
@@ -177,12 +169,16 @@ def test_tables_that_cannot_be_meant(tmp_path, change, message):
 def test_ends_and_tables_are_checked(tmp_path):
     resolved, _ = make(tmp_path)
     path = tmp_path / "model.yaml"
-    path.write_text(path.read_text().replace("less: local", "less: loca"))
+    path.write_text(
+        path.read_text()
+        .replace("less: local", "less: loca")
+        .replace("source: outside", "source: cells")
+    )
     (tmp_path / "pathways.csv").write_text("pre,post\n")
     with pytest.raises(ConfigError) as caught:
         load_model(str(path))
     text = "\n".join(map(str, caught.value.problems))
-    assert "population of cells with morphologies" in text and "loca" in text
+    assert "no virtual node population" in text and "loca" in text
     assert "columns probability, synapses_per_connection" in text
 
 

@@ -1,8 +1,7 @@
 """One run of a config in the BBP dialect, on every rank: neurodamus builds it, NEURON runs it.
 
 neurodamus' cells, synapses, replay, stimuli, modifications and its choice of what reports hold stay its own.
-Ours:
-the advance in blocks with a bar and a look at voltages, and the files of spikes and reports.
+Ours: the advance in blocks with a bar and a look at voltages, and the files of spikes and reports.
 """
 
 from __future__ import annotations
