@@ -119,7 +119,7 @@ def compile_mechanisms(options: argparse.Namespace) -> None:
         print(f"{library.path}  ({len(library.mechanisms)} mechanisms, {library.seconds:.1f} s)")
         return
     from pipeline.model_check import check_mechanisms
-    from pipeline.simulation.neurodamus import DEFINES, mechanism_sets
+    from pipeline.simulation.engines.neurodamus import DEFINES, mechanism_sets
 
     resolved, paths = _open_stage(options)
     extra = mechanism_sets(resolved)
@@ -151,10 +151,11 @@ def compile_mechanisms(options: argparse.Namespace) -> None:
 def cells(options: argparse.Namespace) -> None:
     """Run the single-cell clamp protocols of a model."""
     from pipeline.cells.stage import run_clamps
+    from pipeline.config.stages import mechanism_folders
     from pipeline.simulation.stage import compiled_library
 
     resolved, paths = _open_stage(options)
-    library = compiled_library(paths, needed=bool(resolved.model.mechanisms))
+    library = compiled_library(paths, needed=bool(mechanism_folders(resolved)))
     for name in run_clamps(resolved, paths, library):
         print(paths.analysis(f"clamp_{name}"))
 

@@ -20,11 +20,12 @@ def extract(options: argparse.Namespace) -> None:
 
 def optimise(options: argparse.Namespace) -> None:
     """Search the free parameters of e-models; the best search becomes an e-model file."""
+    from pipeline.config.stages import mechanism_folders
     from pipeline.fitting.stage import merge, run_search, save
     from pipeline.simulation.stage import compiled_library
 
     resolved, paths = _open_stage(options)
-    library = compiled_library(paths, needed=bool(resolved.model.mechanisms))
+    library = compiled_library(paths, needed=bool(mechanism_folders(resolved)))
     for name in _chosen(options.name, list(resolved.model.fits), "fits"):
         seeds = [options.seed] if options.seed else resolved.model.fits[name].search.seeds
         for seed in [] if options.merge else seeds:

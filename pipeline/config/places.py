@@ -13,6 +13,12 @@ def project_roots() -> list[Path]:
     return list(dict.fromkeys(root.resolve() for root in roots))
 
 
+def engine_names() -> list[str]:
+    """Returns the names of the engines: those of the modules in ``pipeline/simulation/engines``."""
+    folder = Path(__file__).resolve().parents[1] / "simulation" / "engines"
+    return sorted(path.stem for path in folder.glob("[a-z]*.py"))
+
+
 def inside(folder: Path, relative: str) -> Path:
     """Resolves a path of the config; relative ones may not leave the model's folder.
 
