@@ -39,7 +39,7 @@ def cache_folder(named: Path | None = None, kind: str = "mechanisms") -> Path:
 
 def list_all(options: argparse.Namespace) -> None:
     """List the models with their variants and titles."""
-    from pipeline.config.load import list_models, list_variants
+    from pipeline.config.places import list_models, list_variants
     from pipeline.config.yaml_lines import read_yaml
 
     for name, path in list_models().items():
@@ -105,8 +105,7 @@ def new(options: argparse.Namespace) -> None:
 
 def compile_mechanisms(options: argparse.Namespace) -> None:
     """Compile the mechanisms of a model, or one mechanism set, into the cache."""
-    from pipeline.config.load import list_models
-    from pipeline.config.places import project_roots
+    from pipeline.config.places import list_models, project_roots
     from pipeline.config.stages import mechanism_folders
     from pipeline.mechanisms import compile_sets, find_set
     from pipeline.runtime import write_json
