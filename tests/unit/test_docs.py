@@ -4,6 +4,7 @@ import contextlib
 import io
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import yaml
@@ -65,6 +66,13 @@ def test_lists_and_tables_stand_apart():
             if begins and not re.match(r"[ #|-]|\d+\. ", before):
                 problems.append(f"{path.relative_to(ROOT)}: {line}")
     assert not problems
+
+
+def test_the_citation_names_this_version():
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert {"cff-version", "message", "title", "authors"} <= set(cited), "asked for by cff 1.2.0"
+    assert cited["version"] == project["version"] and cited["license"] == project["license"]
 
 
 def commands(path):
