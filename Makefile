@@ -28,8 +28,14 @@ science: $(STAMP)
 bench: $(STAMP)
 	@$(BIN)/python bench/table.py --write docs/bench.md
 
-docs: $(STAMP)
+docs: $(VENV)/.docs
 	@$(BIN)/python -m pipeline.config.docs
+	@$(BIN)/mkdocs build --quiet --strict --clean
+	@echo "site/index.html"
+
+$(VENV)/.docs: $(STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	@touch $@
 
 $(STAMP): pyproject.toml requirements-neurots.txt
 	@$(PYTHON) pipeline/bootstrap.py

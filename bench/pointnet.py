@@ -56,7 +56,7 @@ def write_plan(paths, size: str, duration: float, threads: int, gains: bool) -> 
 
 def ours(paths) -> dict:
     """The engine of the pipeline."""
-    from pipeline.simulation import pointnet
+    from pipeline.simulation.engines import pointnet
     from pipeline.simulation.plan import read_plan
 
     figures = pointnet.run(read_plan(paths, "bench", None))

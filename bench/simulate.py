@@ -185,8 +185,8 @@ def plain(plan: Plan, run: bool) -> dict[str, float]:
     from bmtk.simulator import bionet
     from bmtk.simulator.bionet.pyfunction_cache import add_cell_model
 
-    from pipeline.simulation.bionet import _bmtk_config
     from pipeline.simulation.bmtk_nodes import network_class
+    from pipeline.simulation.engines.bionet import _bmtk_config
     from pipeline.simulation.neuron_cells import CellShelf
 
     load_library(plan.library)
@@ -248,7 +248,8 @@ def _count_plain(network) -> int:
 
 def by_hand(plan: Plan, run: bool) -> dict[str, float]:
     """Ours up to the last NetCon; then one psolve of CoreNEURON, or none."""
-    from pipeline.simulation import bionet, neuron_run
+    from pipeline.simulation import neuron_run
+    from pipeline.simulation.engines import bionet
 
     start = _Start()
     h, pc = bionet.start_neuron(plan)
@@ -364,7 +365,7 @@ def warm() -> None:
     from bmtk.simulator.core.io_tools import IOUtils
     from neuron import h
 
-    import pipeline.simulation.bionet  # noqa: F401
+    import pipeline.simulation.engines.bionet  # noqa: F401
 
     IOUtils._logger = logging.getLogger("bmtk")
     IOUtils._logger.setLevel(logging.ERROR)

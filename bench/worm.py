@@ -30,7 +30,7 @@ def stepped(job: dict) -> dict[str, float]:
     """The same run with somata recorded by Python at every time step."""
     import time
 
-    from pipeline.simulation.bionet import build_network, start_neuron
+    from pipeline.simulation.engines.bionet import build_network, start_neuron
     from pipeline.simulation.neuron_run import play_inputs
     from pipeline.simulation.plan import read_plan
 

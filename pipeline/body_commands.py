@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from pipeline.commands import _chosen, _open_stage
+from pipeline.commands import chosen, open_stage
 from pipeline.errors import ConfigError, Problem
 from pipeline.runtime import write_text
 
@@ -15,8 +15,8 @@ def behave(options: argparse.Namespace) -> None:
     from pipeline.body.stage import run_behaviour
     from pipeline.simulation.closed_loop import run_closed_loop
 
-    resolved, paths = _open_stage(options)
-    for name in _chosen(options.name, list(resolved.model.behaviours), "behaviours"):
+    resolved, paths = open_stage(options)
+    for name in chosen(options.name, list(resolved.model.behaviours), "behaviours"):
         if resolved.model.behaviours[name].drive.kind == "circuit":
             ranks, launcher = options.ranks, options.mpi or None
             figures = run_closed_loop(resolved, name, paths, ranks=ranks, launcher=launcher)
@@ -33,7 +33,7 @@ def premotor(options: argparse.Namespace) -> None:
     """Fit the premotor neurons to recordings and run them with the fitted weights."""
     from pipeline.premotor.stage import run_premotor
 
-    resolved, paths = _open_stage(options)
+    resolved, paths = open_stage(options)
     if resolved.model.premotor is None:
         message = "the model has no key premotor"
         raise ConfigError(Problem(resolved.model.name, message, "see docs/premotor.md"))
@@ -47,8 +47,8 @@ def train(options: argparse.Namespace) -> None:
     from pipeline.training.readouts import train_readout
     from pipeline.training.stage import train_correlation
 
-    resolved, paths = _open_stage(options)
-    for name in _chosen(options.name, list(resolved.model.training), "training"):
+    resolved, paths = open_stage(options)
+    for name in chosen(options.name, list(resolved.model.training), "training"):
         entry = resolved.model.training[name]
         if entry.kind == "correlation":
             figures = train_correlation(resolved, name, paths, options.workers)
@@ -72,12 +72,12 @@ def damage(options: argparse.Namespace) -> None:
     """Change the built circuit in one way and see what correlations and behaviour become."""
     from pipeline.damage import plan_damage, run_damage
 
-    resolved, paths = _open_stage(options)
+    resolved, paths = open_stage(options)
     config = resolved.model.damage
     if config is None:
         message = "the variant has no key damage"
         raise ConfigError(Problem(resolved.model.name, message, "see docs/training.md"))
-    names = _chosen(options.name, list(config.changes), "damage.changes")
+    names = chosen(options.name, list(config.changes), "damage.changes")
     seeds = [options.seed] if options.seed is not None else config.seeds
     if options.dry_run:
         from pipeline.model_size import circuit_size

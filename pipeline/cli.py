@@ -53,7 +53,7 @@ def _leave(code: int) -> NoReturn:
 
 def build_parser() -> argparse.ArgumentParser:
     """Builds the parser; imports of stages happen only when a verb runs."""
-    from pipeline import commands
+    from pipeline import circuit_commands, commands
 
     parser = argparse.ArgumentParser(
         prog="sonatina", description="Build, simulate and judge connectome-based brain models."
@@ -87,41 +87,41 @@ def build_parser() -> argparse.ArgumentParser:
     )
     new = verb("new", commands.new, "new mymodel")
     new.add_argument("model", help="name of the new model")
-    compiled = verb("compile", commands.compile_mechanisms, "compile worm")
+    compiled = verb("compile", circuit_commands.compile_mechanisms, "compile worm")
     compiled.add_argument("model", metavar="MODEL|SET", help="a model, or a mechanism set")
     compiled.add_argument("variant", nargs="?", help="variant of the model")
     _out_argument(compiled)
     compiled.add_argument("--coreneuron", action="store_true", help="build for CoreNEURON too")
     compiled.add_argument("--cache", type=Path, help="folder of compiled mechanisms")
-    stage("cells", commands.cells)
-    morphologies = stage("morphologies", commands.morphologies, "morphologies column tiny")
+    stage("cells", circuit_commands.cells)
+    morphologies = stage("morphologies", circuit_commands.morphologies, "morphologies column tiny")
     morphologies.add_argument("--workers", type=_positive, default=2, help="processes")
     morphologies.add_argument("--cache", type=Path, help="folder of grown exemplars")
-    stage("nodes", commands.nodes)
-    edges = stage("edges", commands.edges)
+    stage("nodes", circuit_commands.nodes)
+    edges = stage("edges", circuit_commands.edges)
     edges.add_argument("--name", help="one key under edges; default all")
     edges.add_argument("--part", type=_part, metavar="I/N", help="build one part of a rules config")
     edges.add_argument("--merge", type=_positive, metavar="N", help="join N finished parts")
-    calibrate = stage("calibrate", commands.calibrate, "calibrate column small")
+    calibrate = stage("calibrate", circuit_commands.calibrate, "calibrate column small")
     calibrate.add_argument("--name", help="one key under edges; default all of kind touches")
     calibrate.add_argument("--save", action="store_true", help="write the model's own table")
-    stimulus = stage("stimulus", commands.stimulus, "stimulus v1 tiny --name gratings")
+    stimulus = stage("stimulus", circuit_commands.stimulus, "stimulus v1 tiny --name gratings")
     stimulus.add_argument("--name", help="one key under stimuli; default all")
     stimulus.add_argument("--workers", type=_positive, default=2, help="processes for the rates")
     stimulus.add_argument("--cache", type=Path, help="folder of computed rates")
     _verbs_of_runs(stage)
     _verbs_on_emodels(stage)
     _verbs_on_recordings(stage)
-    _verbs_on_files(verb)
+    _verbs_on_files(verb, parser)
     return parser
 
 
 def _verbs_of_runs(stage) -> None:
     """Adds the verbs from the joined circuit to the report."""
-    from pipeline import body_commands, commands
+    from pipeline import body_commands, circuit_commands, commands, run_commands
 
-    stage("circuit", commands.circuit)
-    simulate = stage("simulate", commands.simulate)
+    stage("circuit", circuit_commands.circuit)
+    simulate = stage("simulate", run_commands.simulate)
     _simulate_arguments(simulate)
     behave = stage("behave", body_commands.behave, "behave rod")
     behave.add_argument("--name", help="one key under behaviours; default all")
@@ -136,17 +136,21 @@ def _verbs_of_runs(stage) -> None:
     damage.add_argument("--mpi", help="MPI launch command; default as found")
     damage.add_argument("--dry-run", action="store_true", help="print what is left and its cost")
     stage("premotor", body_commands.premotor, "premotor premotor")
-    train = stage("train", body_commands.train, "train worm trained --name weights")
+    train = stage("train", body_commands.train, "train worm alive --name weights")
     train.add_argument("--name", help="one key under training; default all")
     train.add_argument("--workers", type=_positive, default=1, help="processes, one per seed")
     train.add_argument(
         "--save", action="store_true", help="copy the result into the model's tables"
     )
-    tune = stage("tune", commands.tune, "tune v1 small --save")
+    tune = stage("tune", run_commands.tune, "tune v1 small --save")
     tune.add_argument("--name", help="one key under tuning; default all")
     tune.add_argument("--save", action="store_true", help="copy the gains into the model's table")
-    stage("analyse", commands.analyse)
-    stage("report", commands.report)
+    stage("analyse", run_commands.analyse)
+    stage("report", run_commands.report)
+    crate = stage("crate", run_commands.crate, "crate worm tiny --zip")
+    crate.add_argument(
+        "--zip", action="store_true", help="pack all into one file beside the folder"
+    )
     run = stage("run", commands.run_workflow, "run worm tiny")
     run.add_argument("--cores", type=_positive, default=os.cpu_count() or 1)
     run.add_argument("--profile", default="local", help="local, slurm, or a folder of your own")
@@ -202,29 +206,29 @@ def _verbs_on_recordings(stage) -> None:
     psp.add_argument("--save", metavar="CSV", help="write the gains into the model, too")
     psp.add_argument("--workers", type=_positive, default=2, help="processes")
     psp.add_argument("--cache", type=Path, help="folder of kept recordings")
-    stage("perturb", emodel_commands.perturb, "perturb column no_martinotti")
+    stage("perturb", emodel_commands.perturb, "perturb column no_lbc")
 
 
-def _verbs_on_files(verb) -> None:
-    """Adds the verbs that take circuits or files in place of a model."""
-    from pipeline import commands
+def _verbs_on_files(verb, parser: argparse.ArgumentParser) -> None:
+    """Adds the verbs that take circuits or files in place of a model, and completion of all."""
+    from pipeline import circuit_commands, commands, run_commands
 
-    check = verb("check", commands.check, "check circuits/worm/default/circuit_config.json")
+    check = verb("check", circuit_commands.check, "check circuits/worm/default/circuit_config.json")
     check.add_argument("circuit", type=Path, help="circuit or simulation config (JSON)")
-    why = verb("why", commands.why, "why circuits/column/tiny 17")
+    why = verb("why", circuit_commands.why, "why circuits/column/tiny 17")
     why.add_argument("circuit", type=Path, help="circuit folder or its config (JSON)")
     why.add_argument("edge", nargs="?", type=int, help="edge id, from 0")
     why.add_argument("--pair", nargs=2, type=int, metavar=("PRE", "POST"), help="all of a pair")
     why.add_argument("--name", help="key under edges, where several are of kind touches")
     why.add_argument("--model", help="the model's YAML file, if not found by the folder's name")
-    diff = verb("diff", commands.diff, "diff circuits/v1/tiny circuits/v1/small")
+    diff = verb("diff", circuit_commands.diff, "diff circuits/v1/tiny circuits/v1/small")
     diff.add_argument("first", metavar="A", type=Path, help="circuit folder or config (JSON)")
     diff.add_argument("second", metavar="B", type=Path, help="the other one")
     diff.add_argument("--most", type=_positive, default=5, help="differing edges to show")
     diff.add_argument("--json", action="store_true", help="print JSON instead of text")
     compare = verb(
         "compare",
-        commands.compare,
+        run_commands.compare,
         "compare circuits/v1/small circuits/v1/no_recurrent --out c.html",
     )
     compare.add_argument(
@@ -235,7 +239,12 @@ def _verbs_on_files(verb) -> None:
         "--seeds", action="store_true", help="one model with several seeds: mean, sd"
     )
     compare.add_argument("--expected", type=Path, help="CSV of expected directions of change")
-    tables = verb("import", commands.import_source, "import c302 c302-0.12.1.whl models/worm")
+    completion = verb("completion", commands.completion, "completion bash")
+    completion.add_argument("shell", choices=["bash", "zsh", "tcsh"])
+    completion.set_defaults(parser=parser)
+    tables = verb(
+        "import", circuit_commands.import_source, "import c302 c302-0.12.1.whl models/worm"
+    )
     tables.add_argument("source", choices=["c302", "cect", "glif", "tmd"])
     tables.add_argument("wheel", type=Path, help="the package's wheel file, or the folder of files")
     tables.add_argument("folder", type=Path, help="the model folder to write into")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from pipeline.commands import _chosen, _open_stage, cache_folder
+from pipeline.commands import cache_folder, chosen, open_stage
 from pipeline.errors import ConfigError, Problem
 
 
@@ -12,20 +12,21 @@ def extract(options: argparse.Namespace) -> None:
     """Take features from recorded sweeps and write them as targets of an e-type."""
     from pipeline.recordings.stage import run_extract
 
-    resolved, paths = _open_stage(options)
-    for name in _chosen(options.name, list(resolved.model.extract), "extract"):
+    resolved, paths = open_stage(options)
+    for name in chosen(options.name, list(resolved.model.extract), "extract"):
         written, rows = run_extract(resolved, name, paths, options.save)
         print(f"{written}  {rows} targets")
 
 
 def optimise(options: argparse.Namespace) -> None:
     """Search the free parameters of e-models; the best search becomes an e-model file."""
+    from pipeline.config.stages import mechanism_folders
     from pipeline.fitting.stage import merge, run_search, save
     from pipeline.simulation.stage import compiled_library
 
-    resolved, paths = _open_stage(options)
-    library = compiled_library(paths, needed=bool(resolved.model.mechanisms))
-    for name in _chosen(options.name, list(resolved.model.fits), "fits"):
+    resolved, paths = open_stage(options)
+    library = compiled_library(paths, needed=bool(mechanism_folders(resolved)))
+    for name in chosen(options.name, list(resolved.model.fits), "fits"):
         seeds = [options.seed] if options.seed else resolved.model.fits[name].search.seeds
         for seed in [] if options.merge else seeds:
             print(
@@ -44,7 +45,7 @@ def generalise(options: argparse.Namespace) -> None:
     from pipeline.generalise import stage
     from pipeline.generalise.evaluation import Store
 
-    resolved, paths = _open_stage(options)
+    resolved, paths = open_stage(options)
     if resolved.model.generalise is None:
         message = "the model has no key generalise"
         raise ConfigError(Problem(resolved.model.name, message, "add it, or leave this stage out"))
@@ -74,7 +75,7 @@ def psp(options: argparse.Namespace) -> None:
     from pipeline.runtime import JsonStore
     from pipeline.simulation.stage import compiled_library
 
-    resolved, paths = _open_stage(options)
+    resolved, paths = open_stage(options)
     if resolved.model.psp is None:
         message = "the model has no key psp"
         raise ConfigError(Problem(resolved.model.name, message, "add it, or leave this stage out"))
@@ -97,7 +98,7 @@ def perturb(options: argparse.Namespace) -> None:
     """Make the circuit of a variant from the built circuit of another one, with changes."""
     from pipeline.perturbed import base_paths, run_perturb
 
-    resolved, paths = _open_stage(options)
+    resolved, paths = open_stage(options)
     if resolved.model.perturb is None:
         message = "the variant has no key perturb"
         raise ConfigError(Problem(resolved.model.name, message, "add it, or leave this stage out"))

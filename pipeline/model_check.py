@@ -155,10 +155,10 @@ def _protocols(resolved: Resolved) -> list[Problem]:
 
 
 def _morphologies(resolved: Resolved) -> list[Problem]:
-    from pipeline.morphologies.stage import check_morphologies
-    from pipeline.nodes.populations import shape_types
-
     if resolved.model.morphologies:
+        from pipeline.morphologies.stage import check_morphologies
+        from pipeline.nodes.populations import shape_types
+
         check_morphologies(resolved, shape_types(resolved))
     return []
 
@@ -179,10 +179,10 @@ def _connectomes(resolved: Resolved) -> list[Problem]:
 
 
 def _stimuli(resolved: Resolved) -> list[Problem]:
-    from pipeline.stimulus.stage import check_stimulus
-
     problems: list[Problem] = []
     for name, stimulus in resolved.model.stimuli.items():
+        from pipeline.stimulus.stage import check_stimulus
+
         nodes = resolved.model.nodes[stimulus.nodes]
         try:
             placed = isinstance(nodes, PlacedNodes)

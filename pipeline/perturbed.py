@@ -195,6 +195,10 @@ def block_channel(paths: CircuitPaths, step: Block) -> None:
         if changed is not None:
             write_json(file, changed)
             found += 1
+    if step.channel in known and not found:
+        message = f"no e-model writes a conductance g...bar of {step.channel!r}"
+        hint = "write it there: what a mechanism sets by itself cannot be taken off"
+        raise ConfigError(Problem("perturb", message, hint))
     if not found:
         hint = f"known: {', '.join(sorted(known))}"
         raise ConfigError(Problem("perturb", f"no e-model has channel {step.channel!r}", hint))

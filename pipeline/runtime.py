@@ -15,11 +15,13 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from pipeline.errors import DiskError, PipelineError, Problem
 from pipeline.guard import alive
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _RANK_VARIABLES = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID")
 _SIZE_VARIABLES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_NTASKS")
@@ -188,6 +190,8 @@ def rng_for(seed: int, stage: str, *ids: int) -> np.random.Generator:
         stage: Name of the stage; separates draws of different stages for the same ids.
         ids: Non-negative integers that name the thing.
     """
+    import numpy as np
+
     digest = hashlib.blake2b(stage.encode(), digest_size=8).digest()
     words = [seed, int.from_bytes(digest, "little"), *ids]
     key = np.random.SeedSequence(words).generate_state(2, np.uint64)

@@ -1,6 +1,6 @@
-"""Generates the JSON schema for editors and the config reference page from the one schema.
+"""Generates the JSON schema for editors, the config reference, and the pages of sources and limits.
 
-``python -m pipeline.config.docs`` rewrites both; a test fails when they drift.
+``python -m pipeline.config.docs`` rewrites all of them; a test fails when they drift.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from pipeline.config.docs_sources import limits_page, sources_page
 from pipeline.config.emodel import EModel
 from pipeline.config.quantity import units_table
 from pipeline.config.schema import Model
@@ -81,10 +82,13 @@ def _cell(text: str) -> str:
 
 def generated_files() -> dict[str, str]:
     """Returns path below the repository to content of every generated file."""
+    root = Path(__file__).resolve().parents[2]
     return {
         "docs/configuration.md": reference_page(),
         "docs/schema/model.schema.json": json_schema(Model),
         "docs/schema/emodel.schema.json": json_schema(EModel),
+        "docs/sources.md": sources_page(root),
+        "docs/limits.md": limits_page(root),
     }
 
 

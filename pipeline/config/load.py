@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from pipeline.config.crosscheck import check_references
-from pipeline.config.places import inside, project_roots
+from pipeline.config.places import inside, list_models, list_variants
 from pipeline.config.problems import DISCRIMINATORS, known_keys, schema_problems, where_is
 from pipeline.config.schema import Model
 from pipeline.config.sweeps import expand
@@ -46,20 +46,6 @@ class Resolved:
     def origin(self, path: KeyPath) -> str:
         """Returns where the value at a key path was written."""
         return where_is(path, self.document)
-
-
-def list_models() -> dict[str, Path]:
-    """Returns model name to ``model.yaml`` for every model below the project roots."""
-    found: dict[str, Path] = {}
-    for root in project_roots():
-        for path in sorted((root / "models").glob("*/model.yaml")):
-            found.setdefault(path.parent.name, path)
-    return found
-
-
-def list_variants(model_file: Path) -> list[str]:
-    """Returns the names of the variants beside a model file."""
-    return sorted(path.stem for path in (model_file.parent / "variants").glob("*.yaml"))
 
 
 def load_model(model: str, variant: str | None = None) -> Resolved:

@@ -13,6 +13,26 @@ def project_roots() -> list[Path]:
     return list(dict.fromkeys(root.resolve() for root in roots))
 
 
+def list_models() -> dict[str, Path]:
+    """Returns model name to ``model.yaml`` for every model below the project roots."""
+    found: dict[str, Path] = {}
+    for root in project_roots():
+        for path in sorted((root / "models").glob("*/model.yaml")):
+            found.setdefault(path.parent.name, path)
+    return found
+
+
+def list_variants(model_file: Path) -> list[str]:
+    """Returns the names of the variants beside a model file."""
+    return sorted(path.stem for path in (model_file.parent / "variants").glob("*.yaml"))
+
+
+def engine_names() -> list[str]:
+    """Returns the names of the engines: those of the modules in ``pipeline/simulation/engines``."""
+    folder = Path(__file__).resolve().parents[1] / "simulation" / "engines"
+    return sorted(path.stem for path in folder.glob("[a-z]*.py"))
+
+
 def inside(folder: Path, relative: str) -> Path:
     """Resolves a path of the config; relative ones may not leave the model's folder.
 

@@ -12,7 +12,7 @@ from pipeline.units import known_units, parse_quantity
 class Strict(BaseModel):
     """Base of all config sections: unknown keys are errors, values do not change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, defer_build=True)
 
 
 def _quantity(unit: str, **bounds: float) -> Any:

@@ -337,7 +337,8 @@ class Model(Strict):
     limits: list[Text] = Field(default_factory=list, description="What the model is not fit for.")
     seed: int = Field(1, ge=0, lt=2**63)
     mechanisms: list[RelativeFile] = Field(
-        default_factory=list, description="Sets below mechanisms/, or folders of the model."
+        default_factory=list,
+        description="Sets below mechanisms/, or folders of the model. Its own folder mechanisms is one.",
     )
     compiler: Literal["exact", "fast"] = Field("exact", description="Flags for the mechanisms.")
     cells: Cells | None = Field(None, description="Needed by nodes of kind table.")

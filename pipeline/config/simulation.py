@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from pipeline.config.places import engine_names
 from pipeline.config.quantity import (
     Celsius,
     Coordinate,
@@ -20,6 +21,16 @@ from pipeline.config.quantity import (
     Text,
     TimeStep,
 )
+
+
+def _known_engine(name: str) -> str:
+    if name not in (known := engine_names()):
+        raise ValueError(f"no engine {name!r}; known: {', '.join(known)}")
+    return name
+
+
+def _name_engines(schema: dict[str, Any]) -> None:
+    schema["enum"] = engine_names()
 
 
 class ConstantCurrent(Strict):
@@ -196,8 +207,9 @@ class Sweep(Strict):
 class Simulation(Strict):
     """One run of the circuit."""
 
-    engine: Literal["bionet", "neurodamus", "netpyne", "pointnet"] = Field(
+    engine: Annotated[str, AfterValidator(_known_engine)] = Field(
         "bionet",
+        json_schema_extra=_name_engines,
         description="bionet: NEURON; neurodamus: NEURON, for cells with morphologies and synapses "
         "with release; netpyne: NEURON, cells with morphologies, for NetPyNE's analyses; pointnet: NEST, "
         "for circuits of point cells.",

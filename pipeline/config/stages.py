@@ -23,6 +23,9 @@ from pipeline.config.tables import read_csv
 from pipeline.config.touches import TouchEdges, touch_files
 from pipeline.errors import ConfigError, Problem
 
+OWN_MECHANISMS = "mechanisms"
+"""A folder of this name in a model is a set of it, named or not."""
+
 
 def stage_slice(resolved: Resolved, stage: str, name: str = "") -> dict[str, Any]:
     """Returns the part of the resolved config that a stage uses.
@@ -90,7 +93,7 @@ def stage_slice(resolved: Resolved, stage: str, name: str = "") -> dict[str, Any
 
 
 def mechanism_folders(resolved: Resolved) -> list[Path]:
-    """Returns the folders of the model's mechanism sets.
+    """Returns the folders of the model's mechanism sets: those it names, and its own.
 
     Raises:
         ConfigError: If a set is nowhere, with the line that names it.
@@ -109,6 +112,9 @@ def mechanism_folders(resolved: Resolved) -> list[Path]:
             folders.append(found.resolve())
     if problems:
         raise ConfigError(problems)
+    own = (resolved.folder / OWN_MECHANISMS).resolve()
+    if own not in folders and any(own.glob("*.mod")):
+        folders.append(own)
     return folders
 
 

@@ -18,7 +18,8 @@ licence: yours to choose
 limits:
   - Every number is assumed; replace them with your own and say where they come from.
 seed: 1
-mechanisms: [worm]             # GradedSyn and GapHalf; add folders of your own .mod files here
+reference: reference.yaml      # published values, held beside ours in the report
+mechanisms: [worm]             # GradedSyn and GapHalf; your own .mod files go into mechanisms/ beside this file
 
 cells:
   morphologies: {{path: morphologies}}     # SWC, ASC or H5 by name
@@ -73,6 +74,11 @@ mechanisms:
     hh: {}
 """
 
+_REFERENCE = """schema: 1
+targets:                       # metric: a row of analysis/metrics.csv
+  - {metric: cells.count, title: Cells, value: 3, tolerance: 0, source: this starter}
+"""
+
 _TABLE = """name,morphology,emodel,driven
 a,cell_a,hh,1
 b,cell_b,hh,0
@@ -113,6 +119,7 @@ def write_starter(name: str, models: Path) -> Path:
     write_text(folder / "emodels/hh.yaml", _EMODEL)
     write_text(folder / "tables/cells.csv", _TABLE)
     write_text(folder / "tables/connectomes/ring.csv", _RING)
+    write_text(folder / "reference.yaml", _REFERENCE)
     write_text(folder / "model.yaml", _MODEL.format(name=name))
     return folder
 

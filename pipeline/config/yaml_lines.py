@@ -126,7 +126,7 @@ class _Reader:
 
     def _scalar(self, node: yaml.ScalarNode) -> Any:
         # YAML 1.1 reads 1e-5 as text; scientists do not.
-        if node.tag == "tag:yaml.org,2002:str" and node.style is None:
+        if node.tag == "tag:yaml.org,2002:str" and not node.style:
             if _FLOAT.fullmatch(node.value):
                 return float(node.value)
             return node.value
@@ -166,8 +166,9 @@ def read_yaml(path: str | Path) -> Document:
         ) from None
     if len(raw) > MAX_BYTES:
         raise ConfigError(Problem(str(path), "larger than 8 MiB", "keep numbers in tables"))
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast
     try:
-        node = yaml.compose(raw.decode("utf-8"), Loader=yaml.SafeLoader)
+        node = yaml.compose(raw.decode("utf-8"), Loader=loader)
     except UnicodeDecodeError as error:
         message = f"not UTF-8 at byte {error.start}"
         raise ConfigError(Problem(str(path), message, "save it as UTF-8")) from None

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline.config.load import Resolved
+from pipeline.config.stages import mechanism_folders
 from pipeline.errors import ConfigError, Problem
 from pipeline.generalise.evaluation import (
     Evaluator,
@@ -210,5 +211,5 @@ def evaluator_of(resolved: Resolved, paths: CircuitPaths) -> Evaluator:
     from pipeline.generalise.evaluator import fit_evaluator
 
     types = read_composition(resolved, paths).types
-    library = compiled_library(paths, needed=bool(resolved.model.mechanisms))
+    library = compiled_library(paths, needed=bool(mechanism_folders(resolved)))
     return fit_evaluator(resolved, library, sorted({t.emodel for t in types if t.emodel}))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.special import ndtr, ndtri
+import scipy  # its parts load when they are used
 
 from pipeline.config.draws import (
     ChoiceDraw,
@@ -40,7 +40,7 @@ def quantile(draw: object, u: np.ndarray) -> np.ndarray:
         case NormalDraw():
             return _normal(draw, u)
         case LognormalDraw():
-            return draw.median * np.exp(draw.sigma * ndtri(u))
+            return draw.median * np.exp(draw.sigma * scipy.special.ndtri(u))
         case TriangularDraw():
             return _triangular(draw.low, draw.mode, draw.high, u)
         case ChoiceDraw():
@@ -51,9 +51,9 @@ def quantile(draw: object, u: np.ndarray) -> np.ndarray:
 def _normal(draw: NormalDraw, u: np.ndarray) -> np.ndarray:
     if draw.sd == 0:
         return np.full(len(u), draw.mean)
-    low = 0.0 if draw.low is None else ndtr((draw.low - draw.mean) / draw.sd)
-    high = 1.0 if draw.high is None else ndtr((draw.high - draw.mean) / draw.sd)
-    values = draw.mean + draw.sd * ndtri(low + u * (high - low))
+    low = 0.0 if draw.low is None else scipy.special.ndtr((draw.low - draw.mean) / draw.sd)
+    high = 1.0 if draw.high is None else scipy.special.ndtr((draw.high - draw.mean) / draw.sd)
+    values = draw.mean + draw.sd * scipy.special.ndtri(low + u * (high - low))
     return np.clip(values, draw.low, draw.high) if low or high < 1 else values
 
 

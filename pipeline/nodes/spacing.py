@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy.spatial import cKDTree
+import scipy  # its parts load when they are used
 
 MAX_ATTEMPTS = 5000
 _REDRAWS = (100_000, 30)
@@ -38,7 +38,7 @@ def keep_apart(
     waiting = np.arange(len(points))
     if _crowded(points, distance):
         return points, waiting
-    trees: list[cKDTree] = []
+    trees: list[scipy.spatial.cKDTree] = []
     left = _REDRAWS[0] + _REDRAWS[1] * len(points)
     for attempt in range(1, MAX_ATTEMPTS + 1):
         settled = _winners(points[waiting], priority[waiting], distance, trees)
@@ -53,7 +53,7 @@ def keep_apart(
 
 
 def _winners(
-    points: np.ndarray, priority: np.ndarray, distance: float, trees: list[cKDTree]
+    points: np.ndarray, priority: np.ndarray, distance: float, trees: list[scipy.spatial.cKDTree]
 ) -> np.ndarray:
     """Returns bool [n]: candidates that may stay."""
     free = np.ones(len(points), bool)
@@ -62,7 +62,7 @@ def _winners(
         free &= ~(nearest < distance)
     rivals = np.flatnonzero(free)
     if len(rivals) > 1:
-        tree = cKDTree(points[rivals])
+        tree = scipy.spatial.cKDTree(points[rivals])
         pairs = rivals[tree.query_pairs(distance, output_type="ndarray")]
         apart = np.linalg.norm(points[pairs[:, 0]] - points[pairs[:, 1]], axis=1)
         pairs = pairs[apart < distance]
@@ -71,11 +71,11 @@ def _winners(
     return free
 
 
-def _added(trees: list[cKDTree], points: np.ndarray) -> list[cKDTree]:
+def _added(trees: list[scipy.spatial.cKDTree], points: np.ndarray) -> list[scipy.spatial.cKDTree]:
     """Adds a tree of newly settled points; merges when there are many small trees."""
-    trees = [*trees, cKDTree(points)]
+    trees = [*trees, scipy.spatial.cKDTree(points)]
     if len(trees) > 6:
-        trees = [trees[0], cKDTree(np.concatenate([tree.data for tree in trees[1:]]))]
+        trees = [trees[0], scipy.spatial.cKDTree(np.concatenate([tree.data for tree in trees[1:]]))]
     return trees
 
 
@@ -83,7 +83,7 @@ def _crowded(points: np.ndarray, distance: float) -> bool:
     """Says whether a sample of points has more close neighbours than any packing allows."""
     if len(points) < 2:
         return False
-    tree = cKDTree(points)
+    tree = scipy.spatial.cKDTree(points)
     sample = tree.data[:: max(1, len(points) // 500)]
     close = tree.query_ball_point(sample, distance, return_length=True)
     return float(np.mean(close)) - 1 > _CROWD

@@ -28,6 +28,7 @@ from pipeline.body.stretch_circuit import StretchCircuit
 from pipeline.config.behaviour import Behaviour
 from pipeline.config.load import Resolved
 from pipeline.config.nerves import CircuitDrive
+from pipeline.config.stages import mechanism_folders
 from pipeline.config.tables import read_csv
 from pipeline.errors import ConfigError, Problem
 from pipeline.mpi import find_mpi, run_ranks
@@ -73,7 +74,7 @@ def run_closed_loop(
         PipelineError: If a table does not fit the circuit, or a rank fails.
     """
     config = config or resolved.model.behaviours[name]
-    library = compiled_library(paths, needed=bool(resolved.model.mechanisms))
+    library = compiled_library(paths, needed=bool(mechanism_folders(resolved)))
     ranks = ranks or config.drive.ranks
     if ranks > 1:
         find_mpi(launcher)

@@ -11,7 +11,7 @@ from math import isfinite
 import numpy as np
 
 from pipeline.errors import SimulationError
-from pipeline.simulation.bionet import build_network, start_neuron
+from pipeline.simulation.engines.bionet import build_network, start_neuron
 from pipeline.simulation.neuron_cells import segment_count
 from pipeline.simulation.neuron_run import population_of_cells
 from pipeline.simulation.plan import Plan

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.config.load import Resolved
+from pipeline.config.stages import mechanism_folders
 from pipeline.errors import CircuitError, PipelineError, Problem
 from pipeline.mpi import find_mpi, minutes_left, run_ranks
 from pipeline.runtime import remove_leftovers, write_json
 from pipeline.simulation.checkpoint import folder_of
-from pipeline.simulation.engines import engines
+from pipeline.simulation.engines import engine as engine_of
 from pipeline.simulation.ladder import check_level, reduce_circuit
 from pipeline.simulation.plan import read_plan, write_plan
 from pipeline.sonata.layout import CircuitPaths
@@ -66,7 +67,7 @@ def run_simulation(
     walltime = walltime or minutes_left()
     until = time.time() + 60 * walltime if walltime else None
     simulation = resolved.model.simulation[name]
-    engine = engines()[simulation.engine]
+    engine = engine_of(simulation.engine)
     save_every = save_every or simulation.save_every
     can = simulation.engine == "bionet"
     if save_every and not can:
@@ -75,7 +76,7 @@ def run_simulation(
     saved = (paths.simulation(name) / "checkpoint" / "checkpoint.json").is_file()
     saving = [save_every, until] if can and (save_every or until or saved) else None
     reduced = simulation.level != "L3"
-    needed = (engine.ranks or reduced) and bool(resolved.model.mechanisms)
+    needed = (engine.ranks or reduced) and bool(mechanism_folders(resolved))
     library = compiled_library(paths, needed=needed)
     # NEST's wheel knows threads only.
     ranks = (ranks or simulation.ranks) if engine.ranks else 1

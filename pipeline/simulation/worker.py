@@ -17,7 +17,7 @@ def simulate(job: dict) -> dict[str, float]:
     IOUtils._logger = logging.getLogger("bmtk")  # BMTK's own handler writes to stdout
     IOUtils._logger.setLevel(logging.ERROR)
     from pipeline.simulation.checkpoint import Saving
-    from pipeline.simulation.engines import engines
+    from pipeline.simulation.engines import engine
     from pipeline.simulation.plan import read_plan
     from pipeline.sonata.layout import CircuitPaths
 
@@ -25,7 +25,7 @@ def simulate(job: dict) -> dict[str, float]:
     plan = read_plan(CircuitPaths(Path(job["root"])), job["simulation"], library)
     if job["saving"]:
         plan = replace(plan, saving=Saving(*job["saving"]))
-    return engines()[plan.config.get("engine", "bionet")].module.run(plan)
+    return engine(plan.config.get("engine", "bionet")).module.run(plan)
 
 
 if __name__ == "__main__":

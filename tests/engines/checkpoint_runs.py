@@ -7,7 +7,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.simulation import bionet, checkpoint
+from pipeline.simulation import checkpoint
+from pipeline.simulation.engines import bionet
 from pipeline.simulation.plan import read_plan
 from pipeline.sonata.layout import CircuitPaths
 

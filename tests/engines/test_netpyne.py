@@ -21,7 +21,7 @@ import release_model as model  # noqa: E402
 
 from pipeline.cli import main  # noqa: E402
 from pipeline.config.simulation import Simulation  # noqa: E402
-from pipeline.simulation import netpyne  # noqa: E402
+from pipeline.simulation.engines import netpyne  # noqa: E402
 from pipeline.simulation.plan import read_plan  # noqa: E402
 from pipeline.sonata.reports import read_report, read_spikes  # noqa: E402
 

@@ -84,7 +84,7 @@ def test_spikes_and_voltages_equal_bionet(built, key, ranks):
 def test_what_it_cannot_express_is_named_before_the_run(built, capsys, monkeypatch):
     """Without neurodamus, too: one line each, exit code of a user's mistake or failure."""
     from pipeline.config.load import load_model
-    from pipeline.simulation import neurodamus
+    from pipeline.simulation.engines import neurodamus
     from pipeline.simulation.plan import read_plan, write_plan
 
     words, paths = built

@@ -233,6 +233,9 @@ def test_what_cannot_be_is_told(tmp_path):
     resolved, base, paths = _circuit(tmp_path, "{kind: block, channel: Ih, fraction: 1}")
     with pytest.raises(ConfigError, match="no e-model has channel 'Ih'"):
         run_perturb(resolved, base, paths)
+    write_json(base.emodels / "E.json", {"emodel": {"mechanisms": {"soma": {"Ih": {}}}}})
+    with pytest.raises(ConfigError, match="writes a conductance g...bar of 'Ih'"):
+        run_perturb(resolved, base, paths)
     base.circuit_config.unlink()
     with pytest.raises(CircuitError, match="does not exist"):
         run_perturb(resolved, base, paths)

@@ -16,7 +16,7 @@ from pipeline.runtime import make_folder
 from pipeline.simulation.elsewhere.order import order_file
 from pipeline.simulation.elsewhere.read import BBP, Elsewhere, read_elsewhere
 from pipeline.simulation.elsewhere.vocabulary import SIMULATORS, check
-from pipeline.simulation.neurodamus import DEFINES, INSTALL, package_folder
+from pipeline.simulation.engines.neurodamus import DEFINES, INSTALL, package_folder
 
 ENGINE_OF = {BBP: "neurodamus", "NEST": "pointnet"}
 log = logging.getLogger(__name__)

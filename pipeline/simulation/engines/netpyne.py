@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import Problem
-from pipeline.simulation.bionet import start_neuron
 from pipeline.simulation.continuous import continuous_templates, is_continuous
+from pipeline.simulation.engines.bionet import start_neuron
 from pipeline.simulation.events import is_spikes
 from pipeline.simulation.netpyne_cells import MadeCell, Rules, make_rules, wrap_cells
 from pipeline.simulation.neuron_cells import locate, segment_count
@@ -42,6 +42,9 @@ from pipeline.simulation.targets import edge_ends, populations, typed_nodes
 from pipeline.simulation.weights import EdgeReader, grid_times
 from pipeline.sonata.read import open_population, read_edges, read_types
 from pipeline.sonata.reports import read_spikes
+
+RUNS = "cells with morphologies, built by NetPyNE for its analyses"
+PACKAGES = ("neuron", "netpyne")
 
 FILE = "netpyne"
 """Name of what ``netpyne.sim.load`` reads, less its suffix."""

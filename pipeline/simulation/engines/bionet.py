@@ -35,6 +35,9 @@ from pipeline.simulation.neuron_run import (
 from pipeline.simulation.plan import Plan
 from pipeline.sonata.read import read_types
 
+RUNS = "cells of all kinds, all kinds of edges"
+PACKAGES = ("neuron", "bmtk")
+
 log = logging.getLogger(__name__)
 
 

@@ -24,6 +24,10 @@ from pipeline.simulation.weights import EdgeReader, grid_times, receptor_ports
 from pipeline.sonata.read import edge_blocks, open_population
 from pipeline.sonata.reports import ReportWriter, read_report, read_spikes, write_spikes
 
+RUNS = "circuits of GLIF cells"
+PACKAGES = ("nest-simulator", "bmtk")
+RANKS = False  # NEST's wheel knows threads only
+
 log = logging.getLogger(__name__)
 SUPPORTED_INPUTS = {("current_clamp", "report"), ("spikes", "h5")}
 SLICE_MS = 100.0

@@ -45,6 +45,9 @@ from pipeline.simulation.weights import EdgeReader, grid_times
 from pipeline.sonata.read import open_population, read_edges, read_json, read_types
 from pipeline.sonata.reports import read_spikes, write_spikes
 
+RUNS = "cells with morphologies, synapses with release"
+PACKAGES = ("neuron", "neurodamus")
+
 NEEDED = (
     "afferent_section_id", "afferent_section_pos", "conductance", "decay_time", "delay",
     "depression_time", "facilitation_time", "n_rrp_vesicles", "syn_type_id", "u_syn",
@@ -219,7 +222,7 @@ def _folder(plan: Plan) -> Path:
 
 def _build(plan: Plan) -> tuple[Any, Any, Any]:
     """NEURON, its context and neurodamus with all cells and synapses."""
-    folders = [package_folder() / "hoc", Path(__file__).parent / "hoc"]
+    folders = [package_folder() / "hoc", Path(__file__).parents[1] / "hoc"]
     os.environ["HOC_LIBRARY_PATH"] = os.pathsep.join(map(str, folders))
     os.environ.setdefault("NEURON_INIT_MPI", "0")  # neurodamus asks for MPI unless told
     if plan.library:

@@ -1,23 +1,25 @@
-"""The engines, what each runs on and what of it is missing on this machine."""
+"""The engines: every module of this folder is one; what of it is missing on this machine."""
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 from dataclasses import dataclass
 from types import ModuleType
 
+from pipeline.config.places import engine_names
 from pipeline.errors import PipelineError
 from pipeline.mpi import find_mpi
-from pipeline.simulation import bionet, netpyne, neurodamus, pointnet
 
 
 @dataclass(frozen=True)
 class Engine:
-    """One engine of ``simulation.<run>.engine``.
+    """One engine of ``simulation.<run>.engine``: a module of this folder.
 
     Attributes:
-        name: As the config says.
-        module: Has ``check(plan)`` and ``run(plan)``; maybe ``prepare(plan)``, called once before the ranks.
+        name: As the config says; the module's name.
+        module: Has ``RUNS``, ``PACKAGES``, ``check(plan)`` and ``run(plan)``; maybe ``RANKS = False`` and
+            ``prepare(plan)``, called once before the ranks.
         packages: What it imports, by its name in pip.
         runs: What it runs, in words.
         ranks: Whether it runs on MPI ranks; threads otherwise.
@@ -30,21 +32,15 @@ class Engine:
     ranks: bool
 
 
+def engine(name: str) -> Engine:
+    """Returns one engine; its packages are not loaded."""
+    module = importlib.import_module(f"{__name__}.{name}")
+    return Engine(name, module, module.PACKAGES, module.RUNS, getattr(module, "RANKS", True))
+
+
 def engines() -> dict[str, Engine]:
-    """Returns the engines by name."""
-    made = [
-        Engine("bionet", bionet, ("neuron", "bmtk"), "cells of all kinds, all kinds of edges", True),
-        Engine(
-            "neurodamus", neurodamus, ("neuron", "neurodamus"),
-            "cells with morphologies, synapses with release", True,
-        ),
-        Engine(
-            "netpyne", netpyne, ("neuron", "netpyne"),
-            "cells with morphologies, built by NetPyNE for its analyses", True,
-        ),
-        Engine("pointnet", pointnet, ("nest-simulator", "bmtk"), "circuits of GLIF cells", False),
-    ]  # fmt: skip
-    return {engine.name: engine for engine in made}
+    """Returns all engines by name."""
+    return {name: engine(name) for name in engine_names()}
 
 
 def describe(engine: Engine) -> dict[str, object]:
