@@ -10,9 +10,12 @@ import numpy as np
 
 from pipeline.errors import CircuitError, Problem
 from pipeline.sonata import layout
+from pipeline.sonata.read import column
 
 BLOCK = 1 << 20
 """Edges read at once."""
+MOST_NODES = 1 << 31
+"""Node ids above this are damage, where the nodes are not known."""
 BINS = 2000
 """Bins of distances; distributions are compared up to the width of one."""
 
@@ -32,13 +35,14 @@ class Side:
     nodes: tuple[int, int]
 
     def __len__(self) -> int:
-        return len(self.root[layout.EDGE_TYPE])
+        return len(column(self.root, layout.EDGE_TYPE, kinds="iu"))
 
     def columns(self) -> dict[str, h5py.Dataset]:
         """Edge type and attributes, by name."""
-        group = self.root.get(layout.GROUP, {})
-        inside = {k: v for k, v in group.items() if isinstance(v, h5py.Dataset)}
-        return {layout.EDGE_TYPE: self.root[layout.EDGE_TYPE], **inside}
+        group, n = self.root.get(layout.GROUP, {}), len(self)
+        inside = [name for name, item in group.items() if isinstance(item, h5py.Dataset)]
+        types = column(self.root, layout.EDGE_TYPE, n, "iu")
+        return {layout.EDGE_TYPE: types} | {k: column(group, k, n, kinds="") for k in inside}
 
 
 @dataclass
@@ -79,8 +83,8 @@ def _summarise(side: Side, width: float, block: int) -> Summary:
         rows = slice(low, low + block)
         source = side.root[layout.SOURCE_IDS][rows].astype(np.int64)
         target = side.root[layout.TARGET_IDS][rows].astype(np.int64)
-        found.degrees = [_grown(c, i) for c, i in zip(found.degrees, (target, source), strict=True)]
         _require_nodes(side, source, target)
+        found.degrees = [_grown(c, i) for c, i in zip(found.degrees, (target, source), strict=True)]
         found.most = max(found.most, int(source.max()))
         steps = np.diff(target, prepend=before[0])
         sources = np.diff(source, prepend=before[1])
@@ -99,9 +103,11 @@ def _summarise(side: Side, width: float, block: int) -> Summary:
 
 def _require_nodes(side: Side, source: np.ndarray, target: np.ndarray) -> None:
     for ids, n, end in zip((source, target), side.nodes, ("source", "target"), strict=True):
-        if n and int(ids.max()) >= n:
+        least, most = int(ids.min()), int(ids.max())
+        if least < 0 or most >= (n or MOST_NODES):
             where = f"{side.root.file.filename}:{side.root.name}"
-            message = f"{end} {int(ids.max())} does not exist; there are {n} nodes"
+            wrong = least if least < 0 else most
+            message = f"{end} {wrong} does not exist; there are {n or 'at most 2^31'} nodes"
             raise CircuitError(Problem(where, message, "'sonatina check' tells more"))
 
 

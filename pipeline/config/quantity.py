@@ -12,7 +12,9 @@ from pipeline.units import known_units, parse_quantity
 class Strict(BaseModel):
     """Base of all config sections: unknown keys are errors, values do not change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False
+    )
 
 
 def _quantity(unit: str, **bounds: float) -> Any:

@@ -60,6 +60,13 @@ def read_recording(path: Path) -> Recording:
         message = f"{traces.shape} traces for {len(times)} times"
         raise ConfigError(Problem(str(path), message, "one side must be the number of times"))
     traces = traces if traces.shape[1] == len(times) else traces.T
+    if len(times) < 2 or not (np.diff(times) > 0).all() or not np.isfinite(times).all():
+        message = f"{len(times)} times that do not rise"
+        raise ConfigError(Problem(str(path), message, "expected seconds, one per frame"))
+    if np.isinf(traces).any():
+        raise ConfigError(
+            Problem(str(path), "a trace is infinite", "write null where it is unknown")
+        )
     outside = [key for key in labels if not 1 <= key <= len(traces)]
     if outside:
         message = f"label of trace {outside[0]}, but there are {len(traces)}"

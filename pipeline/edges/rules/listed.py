@@ -119,6 +119,8 @@ def _from_frame(
         findings.add_line(file, 1, f"columns are {list(frame)}", hint)
         return None
     bad = ~np.isfinite(frame.to_numpy(np.float64)).all(axis=1)
+    for name in {"nsyns", "delay"} & set(frame):
+        bad |= ~(frame[name].to_numpy(np.float64) >= 0)
     for name, size in zip(("source", "target"), sizes, strict=True):
         ids = frame[name].to_numpy(np.float64)
         with np.errstate(invalid="ignore"):
