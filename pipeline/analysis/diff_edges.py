@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import h5py
 import numpy as np
 
 from pipeline.errors import CircuitError, Problem
 from pipeline.sonata import layout
-from pipeline.sonata.read import column
+from pipeline.sonata.read import column, damaged
 
 BLOCK = 1 << 20
 """Edges read at once."""
@@ -37,9 +38,12 @@ class Side:
     def __len__(self) -> int:
         return len(column(self.root, layout.EDGE_TYPE, kinds="iu"))
 
+    @cached_property
     def columns(self) -> dict[str, h5py.Dataset]:
         """Edge type and attributes, by name."""
         group, n = self.root.get(layout.GROUP, {}), len(self)
+        if not isinstance(group, Mapping):
+            raise damaged(f"{self.root.file.filename}:{group.name}", "is no group of columns")
         inside = [name for name, item in group.items() if isinstance(item, h5py.Dataset)]
         types = column(self.root, layout.EDGE_TYPE, n, "iu")
         return {layout.EDGE_TYPE: types} | {k: column(group, k, n, kinds="") for k in inside}
@@ -77,7 +81,7 @@ def _grown(counts: np.ndarray, ids: np.ndarray) -> np.ndarray:
 def _summarise(side: Side, width: float, block: int) -> Summary:
     found = Summary()
     found.degrees = [np.zeros(n, np.int64) for n in side.nodes[::-1]]
-    columns = side.columns()
+    columns = side.columns
     before = (-1, -1)
     for low in range(0, len(side), block):
         rows = slice(low, low + block)
@@ -172,7 +176,7 @@ def compare_edges(first: Side, second: Side, most: int, block: int = BLOCK) -> d
     sides = (first, second)
     width = _bin_width(sides)
     found = [_summarise(side, width, block) for side in sides]
-    names = [set(side.columns()) for side in sides]
+    names = [set(side.columns) for side in sides]
     keys = sorted(set(found[0].types) | set(found[1].types))
     counts = {k: [s.types.get(k, 0) for s in found] for k in keys}
     result: dict[str, object] = {
@@ -304,7 +308,7 @@ class _Walk:
             different["ends"] = (ends[0] != ends[1]).any(axis=0)
         for name in self.shared:
             values[name] = [
-                side.columns()[name][place : place + len(key)][rows]
+                side.columns[name][place : place + len(key)][rows]
                 for side, place, key, rows in zip(self.sides, places, keys, same, strict=True)
             ]
             different[name] = _unequal(*values[name])

@@ -141,7 +141,9 @@ def _trial_problems(path: Path, table: pd.DataFrame, config: Responses) -> list[
         return problems
     overlap = table["start"].to_numpy()[1:] < table["stop"].to_numpy()[:-1] - 1e-9
     for line in table["line"].iloc[1:][overlap]:
-        problems.append(Problem(f"{path}:{line}", "starts before the trial before it has ended"))
+        problems.append(
+            Problem(f"{path}:{line}", "starts before the trial before has ended", "correct it")
+        )
     length = (table["stop"] - table["start"]).to_numpy()
     for name in ("evoked", "spontaneous"):
         window = getattr(config, name)

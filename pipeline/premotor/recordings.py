@@ -41,7 +41,7 @@ def read_recording(path: Path) -> Recording:
     """
     try:
         data = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(
             Problem(str(path), f"not a JSON file: {error}", "download it again")
         ) from None

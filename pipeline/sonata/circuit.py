@@ -86,7 +86,9 @@ def _load(path: Path, seen: tuple[Path, ...]) -> tuple[Circuit | None, list[Prob
     elif isinstance(child, str) and "networks" not in config:
         target = path.parent / child
         if target.resolve() in (*seen, path.resolve()):
-            return None, [Problem(f"{path}: network", f"{child} leads back to itself")]
+            return None, [
+                Problem(f"{path}: network", f"{child} leads back to itself", "break the circle")
+            ]
         circuit, found = _load(target, (*seen, path.resolve()))
         return circuit, problems + found
     networks = config.get("networks")

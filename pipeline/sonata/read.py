@@ -116,7 +116,7 @@ def read_json(path: str | Path, verb: str) -> dict:
         raise not_built(path, verb)
     try:
         value = json.loads(Path(path).read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         hint = f"run 'sonatina {verb}' again"
         raise CircuitError(Problem(str(path), f"is not JSON ({error})", hint)) from None
     if not isinstance(value, dict):
@@ -143,9 +143,9 @@ def read_types(path: str | Path) -> pd.DataFrame:
         raise CircuitError(Problem(str(path), message, "write it anew")) from None
     keys = [key for key in (layout.NODE_TYPE, layout.EDGE_TYPE) if key in table]
     if len(keys) != 1:
-        message = f"columns are {', '.join(map(str, table))[:200]}"
-        hint = "expected one column node_type_id or edge_type_id"
-        raise CircuitError(Problem(f"{path}:1", message, hint))
+        message = "expected one column node_type_id or edge_type_id"
+        found = f"found {', '.join(map(str, table))[:200]}"
+        raise CircuitError(Problem(f"{path}:1", message, found))
     return table.set_index(keys[0])
 
 

@@ -30,14 +30,19 @@ def open_shape(path: Path):
     """
     import morphio
 
-    if path.suffix.lower() == ".h5":
+    kind = path.suffix.lower()
+    if kind == ".h5":
         _check_h5(path)
+    elif kind == ".asc":
+        _check_brackets(path)
     warnings = morphio.WarningHandlerCollector()
     change = morphio.Option.allow_unifurcated_section_change  # an axon may start on a dendrite
     try:
         raw = morphio.Morphology(str(path), options=change, warning_handler=warnings)
     except (morphio.MorphioError, RuntimeError, ValueError) as error:
         raise MorphologyError(unusable(path, str(error))) from None
+    if kind == ".swc":
+        _check_reached(path, raw)
     for name, points in (("soma", raw.soma.points), ("neurites", raw.points)):
         # The negated form catches NaN.
         wrong = np.flatnonzero(~np.all(np.abs(points) <= FARTHEST, axis=1))
@@ -58,6 +63,40 @@ def unusable(path: Path, text: str) -> Problem:
     text = " ".join(marks.sub(" ", text).replace(str(path), path.name).split())[:300]
     where = f"{path}:{line[1]}" if line else str(path)
     return Problem(where, f"not a usable morphology: {text}", EXPORT)
+
+
+def _check_brackets(path: Path) -> None:
+    """Makes sure that brackets close; MorphIO leaves out what follows one too many."""
+    text = re.sub(r'"[^"]*"|;[^\n]*', " ", path.read_text(encoding="utf-8", errors="replace"))
+    depth = 0
+    for match in re.finditer(r"[()]", text):
+        depth += 1 if match[0] == "(" else -1
+        if depth < 0:
+            raise MorphologyError(
+                Problem(str(path), "a bracket closes what nothing opened", EXPORT)
+            )
+    if depth:
+        raise MorphologyError(Problem(str(path), f"{depth} brackets stay open", EXPORT))
+
+
+def _check_reached(path: Path, raw) -> None:
+    """Makes sure that no sample is left out, as MorphIO does with those that hang on each other."""
+    text = path.read_text(encoding="utf-8", errors="replace")
+    rows = [line.split() for line in text.splitlines() if line.strip()[:1] not in ("", "#")]
+    forks = sum(not section.is_root for section in raw.sections)
+    if len(rows) == len(raw.soma.points) + len(raw.points) - forks:
+        return
+    parents = {row[0]: row[6] for row in rows if len(row) >= 7}
+    known: set[str] = set()
+    for number in parents:
+        way = []
+        while number in parents and number not in known:
+            known.add(number)
+            way.append(number)
+            number = parents[number]
+        if number in way:
+            message = f"samples {', '.join(way[way.index(number) :][:5])} hang on each other"
+            raise MorphologyError(Problem(str(path), message, EXPORT))
 
 
 def _check_h5(path: Path) -> None:

@@ -62,8 +62,9 @@ def json_damage(data: bytes, draw: random.Random) -> bytes:
     places: list[tuple] = []
 
     def walk(value):
-        items = value.items() if isinstance(value, dict) else enumerate(value)
-        for key, child in items if isinstance(value, dict | list) else ():
+        if not isinstance(value, dict | list):
+            return
+        for key, child in value.items() if isinstance(value, dict) else enumerate(value):
             places.append((value, key))
             walk(child)
 
