@@ -56,8 +56,8 @@ def read_recording(path: Path) -> Recording:
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         hint = "expected numbers, and labels keyed by trace"
         raise ConfigError(Problem(str(path), f"cannot be read: {error}", hint)) from None
-    if traces.ndim != 2 or times.ndim != 1 or len(times) not in traces.shape:
-        message = f"{traces.shape} traces for {len(times)} times"
+    if traces.ndim != 2 or times.ndim != 1 or times.size not in traces.shape:
+        message = f"{traces.shape} traces for {times.size} times"
         raise ConfigError(Problem(str(path), message, "one side must be the number of times"))
     traces = traces if traces.shape[1] == len(times) else traces.T
     if len(times) < 2 or not (np.diff(times) > 0).all() or not np.isfinite(times).all():

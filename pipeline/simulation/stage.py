@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.config.load import Resolved
 from pipeline.errors import CircuitError, PipelineError, Problem
 from pipeline.mpi import find_mpi, minutes_left, run_ranks
-from pipeline.runtime import remove_leftovers, write_json
+from pipeline.runtime import only_one, remove_leftovers, write_json
 from pipeline.simulation.checkpoint import folder_of
 from pipeline.simulation.engines import engines
 from pipeline.simulation.ladder import check_level, reduce_circuit
@@ -82,6 +82,14 @@ def run_simulation(
     if ranks > 1:
         find_mpi(launcher)
     check_parts(paths)
+    with only_one(paths.simulation(name)):
+        return _run(resolved, name, paths, library, ranks, launcher, saving)
+
+
+def _run(resolved, name, paths, library, ranks, launcher, saving) -> dict[str, float]:
+    """Plans and runs; arguments as above. No other command writes into the run's folder meanwhile."""
+    simulation = resolved.model.simulation[name]
+    engine, reduced = engines()[simulation.engine], simulation.level != "L3"
     write_plan(resolved, name, paths)
     plan = read_plan(paths, name, library)
     problems = check_level(plan, paths) if reduced else []
