@@ -124,6 +124,19 @@ def remove_leftovers(folder: str | Path, wait: float = 0.0) -> None:
         time.sleep(0.05)
 
 
+def require_writable(folder: str | Path, option: str = "--out") -> None:
+    """Makes sure, before long work, that files can be made in a folder.
+
+    Raises:
+        PipelineError: If they cannot.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=make_folder(folder, option)):
+            pass
+    except OSError as error:
+        raise _cannot_write(folder, error, option) from None
+
+
 @contextlib.contextmanager
 def only_one(folder: str | Path) -> Iterator[None]:
     """Holds a folder against other commands; the system lets go of it when this process dies.

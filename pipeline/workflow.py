@@ -12,7 +12,7 @@ from pathlib import Path
 from pipeline.config.load import Resolved
 from pipeline.config.places import project_roots
 from pipeline.errors import PipelineError, Problem
-from pipeline.runtime import only_one
+from pipeline.runtime import only_one, require_writable
 from pipeline.sonata.layout import CircuitPaths
 
 
@@ -46,6 +46,7 @@ def run_snakemake(options: Namespace, resolved: Resolved, paths: CircuitPaths) -
     command += shlex.split(options.snakemake)
     if options.dry_run:
         return subprocess.call([*command, "--dry-run"])
+    require_writable(paths.root)
     with only_one(paths.root):
         code = subprocess.call(command, env=dict(os.environ, PYTHONUNBUFFERED="1"))
     if code == 0:

@@ -10,6 +10,7 @@ import numpy as np
 
 from pipeline.config.load import Resolved
 from pipeline.errors import CircuitError, PipelineError, Problem
+from pipeline.mechanisms import require_neuron
 from pipeline.mpi import find_mpi, minutes_left, run_ranks
 from pipeline.runtime import only_one, remove_leftovers, write_json
 from pipeline.simulation.checkpoint import folder_of
@@ -81,6 +82,8 @@ def run_simulation(
     ranks = (ranks or simulation.ranks) if engine.ranks else 1
     if ranks > 1:
         find_mpi(launcher)
+    if engine.ranks:
+        require_neuron()
     check_parts(paths)
     with only_one(paths.simulation(name)):
         return _run(resolved, name, paths, library, ranks, launcher, saving)
