@@ -47,7 +47,7 @@ class Way:
         return f"{self.threads} thread{'s' * (self.threads > 1)}, {self.parts} part(s), {blocks}"
 
 
-WAYS = (Way(), Way(2), Way(1, 1, True), Way(2, 3, True), Way(1, 4), Way(2, 2))
+WAYS = (Way(), Way(2), Way(1, 1, True), Way(2, 3, True))
 RANKS = (1, 2, 3, 4)
 
 
@@ -116,14 +116,16 @@ def build(folder: Path, model: str, resolved: Resolved, way: Way, ms: float | No
             if (first.root / name).is_dir():
                 shutil.copytree(first.root / name, paths.root / name)
     sonatina("nodes", *words, threads=way.threads)
-    for name in sorted(run.edges, key=lambda n: getattr(run.edges[n], "less", None) is not None):
+    apart = [n for n in run.edges if way.parts > 1 and isinstance(run.edges[n], RuleEdges)]
+    for name in apart:
         named = ("edges", *words, "--name", name)
-        if way.parts > 1 and isinstance(run.edges[name], RuleEdges):
-            for part in range(way.parts, 0, -1):
-                sonatina(*named, "--part", f"{part}/{way.parts}", threads=way.threads)
-            sonatina(*named, "--merge", way.parts, threads=way.threads)
-        else:
-            sonatina(*named, threads=way.threads)
+        for part in range(way.parts, 0, -1):
+            sonatina(*named, "--part", f"{part}/{way.parts}", threads=way.threads)
+        sonatina(*named, "--merge", way.parts, threads=way.threads)
+    if not apart:
+        sonatina("edges", *words, threads=way.threads)
+    for name in sorted(set(run.edges) - set(apart)) if apart else []:
+        sonatina("edges", *words, "--name", name, threads=way.threads)
     sonatina("circuit", *words)
     return paths
 

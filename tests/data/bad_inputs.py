@@ -79,6 +79,17 @@ def folder(path: Path) -> None:
     path.mkdir()
 
 
+def outside(name: str) -> Callable[[Path], None]:
+    """Puts a link that leads out of the model's folder in the place of a file beside it."""
+
+    def change(path: Path) -> None:
+        target = path.parent / name
+        target.unlink()
+        target.symlink_to("/etc/hostname")
+
+    return change
+
+
 def bad(reader: str, **cases: tuple) -> None:
     """Registers cases of a reader: label = (change, word, word ...)."""
     for label, (change, *words) in cases.items():
@@ -142,6 +153,7 @@ bad(
     name_too_long=(swap("name: starter", "name: " + "a" * 300), "name"),
     unicode_name=(swap("name: starter", "name: größe"), "name"),
     file_outside=(swap("tables/cells.csv", "../../../etc/passwd"), "leaves the model's folder"),
+    link_outside=(outside("tables/cells.csv"), "leaves the model's folder"),
     file_with_null=(swap("tables/cells.csv ", '"tables/c\\0.csv" '), "table"),
     file_is_a_folder=(swap("tables/cells.csv", "tables"), "no such file"),
     folder_is_a_file=(swap("emodels: emodels", "emodels: tables/cells.csv"), "no such folder"),

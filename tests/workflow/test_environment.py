@@ -38,13 +38,12 @@ def test_paths_with_spaces_and_umlauts_in_a_shell_without_a_language(built, tmp_
     assert (far.circuit / "sim" / "drive" / "spikes.h5").is_file()
 
 
-@pytest.mark.parametrize("year", [0, 4_000_000_000])
-def test_a_clock_that_was_wrong_changes_no_byte(built, year):
-    """Files of 1970 or of 2096, as a clock that jumps leaves them."""
+def test_a_clock_that_was_wrong_changes_no_byte(built):
+    """Files of 1970 and of 2096, as a clock that jumps leaves them."""
     before = network(built)
-    for folder in (built.folder, built.out):
+    for folder, seconds in ((built.folder, 4_000_000_000), (built.out, 0)):
         for path in folder.rglob("*"):
-            os.utime(path, (year, year))
+            os.utime(path, (seconds, seconds))
     for verb in ("edges", "circuit"):
         assert main(built.command(verb)) == 0
     assert network(built) == before
