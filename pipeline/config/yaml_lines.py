@@ -128,7 +128,7 @@ class _Reader:
 
     def _scalar(self, node: yaml.ScalarNode) -> Any:
         # YAML 1.1 reads 1e-5 as text; scientists do not.
-        if node.tag == "tag:yaml.org,2002:str" and node.style is None:
+        if node.tag == "tag:yaml.org,2002:str" and not node.style:
             if _FLOAT.fullmatch(node.value):
                 return float(node.value)
             return node.value
