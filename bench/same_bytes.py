@@ -72,7 +72,7 @@ def digests(paths: CircuitPaths, folders: tuple[str, ...], extra: tuple[Path, ..
         str(file.relative_to(paths.root)): hashlib.sha256(file.read_bytes()).hexdigest()
         for file in sorted([*files, *extra])
         if file not in (paths.mechanisms, paths.simulation_config(file.parent.name))
-        and file.name != "figures.json" and not file.name.startswith(".")
+        and file.name != "figures.json" and ".part-" not in file.name and file.name[0] != "."
     }  # fmt: skip
 
 
