@@ -130,8 +130,8 @@ def build(folder: Path, model: str, resolved: Resolved, way: Way, ms: float | No
     return paths
 
 
-def compare(model: str, folder: Path, ms: float | None) -> list[tuple[str, str, str, str]]:
-    """Rows of the table: what, way, digest, verdict."""
+def compare(model: str, folder: Path, ms: float | None, runs: bool) -> list[tuple[str, ...]]:
+    """Rows of the table: what, way, digest, verdict; without ``runs`` the circuit only."""
     resolved = load_model(model, "tiny")
     rows, first = [], None
     for number, way in enumerate(WAYS):
@@ -144,6 +144,8 @@ def compare(model: str, folder: Path, ms: float | None) -> list[tuple[str, str, 
         found = digests(paths, ("network", "components"), (paths.circuit_config, paths.node_sets))
         first = first or found
         rows.append(row(f"{model}: circuit, {len(found)} files", str(way), first, found))
+    if not runs:
+        return rows
     words = (folder / "0" / f"{model}.yaml", "--out", folder / "0" / "out")
     paths = CircuitPaths(folder / "0" / "out" / resolved.model.name / "tiny")
     if resolved.model.simulation and resolved.model.stimuli:
@@ -176,13 +178,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("models", nargs="*", default=list(MODELS), choices=[*MODELS, []])
     parser.add_argument("--ms", type=float, help="cut the runs to so many ms")
+    parser.add_argument("--no-runs", action="store_true", help="compare circuits only")
     options = parser.parse_args()
     rows = []
     with tempfile.TemporaryDirectory(prefix="same-bytes-") as scratch:
         for model in options.models:
             folder = Path(scratch) / model
             folder.mkdir()
-            rows += compare(model, folder, options.ms)
+            rows += compare(model, folder, options.ms, not options.no_runs)
     print("| what | built or run with | SHA-256 | |\n|---|---|---|---|")
     for cells in rows:
         print(f"| {' | '.join(cells)} |")

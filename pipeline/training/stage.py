@@ -174,8 +174,8 @@ def read_target(path: Path, names: list[str], share: float) -> Target:
     wrong = np.flatnonzero(~(np.abs(r) <= 1))
     if len(wrong):
         row = table.index[wrong[0]]
-        message = f"r is {table['r'][row]!r}"
-        raise ConfigError(Problem(f"{path}:{row + 2}", message, "write -1 to 1"))
+        message = f"r is {table['r'][row]!r}, no number from -1 to 1"
+        raise ConfigError(Problem(f"{path}:{row + 2}", message, "see docs/training.md"))
     used = sorted({names.index(name) for side in "ab" for name in table[side]})
     place = {names[cell]: row for row, cell in enumerate(used)}
     a, b = (table[side].map(place).to_numpy(np.int64) for side in "ab")

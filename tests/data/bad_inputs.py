@@ -7,6 +7,7 @@ text, ``edit(function)`` of a JSON tree or ``h5(function)`` of an HDF5 file.
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -778,3 +779,49 @@ bad(
 bad("readout.csv", unknown_cell=(swap("RIML", "RIMX"), "no cell 'RIMX'"),
     nan=(swap("-0.0123575", "nan"), "write a number"))  # fmt: skip
 bad("proprioception.csv", unknown_muscle=(swap("DR01", "DR99"), "no muscle"))
+
+# ---- wheels ----
+
+
+def repack(old: str, new: str) -> Callable[[Path], None]:
+    """Replaces text in every file of an archive."""
+
+    def change(path: Path) -> None:
+        with zipfile.ZipFile(path) as archive:
+            texts = {name: archive.read(name).decode() for name in archive.namelist()}
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, text in texts.items():
+                assert old in text
+                archive.writestr(name, text.replace(old, new))
+
+    return change
+
+
+for _name, _part in (("c302.whl", "<cell"), ("cect.whl", '"nodes"')):
+    bad(
+        _name,
+        empty=(b"", "no wheel"),
+        text=("PK", "no wheel"),
+        broken_off=(cut, "no wheel"),
+        a_folder=(folder, "no wheel"),
+        another_package=(lambda p: zipfile.ZipFile(p, "w").close(), "expected"),
+        other_contents=(repack(_part, '"knots"' if _part[0] == '"' else "<knot"),
+                        "holds something else"),
+        damaged_inside=(
+            lambda p: p.write_bytes(p.read_bytes().replace(b"PK\x03\x04", b"PK\x03\x05", 1)),
+            "no wheel",
+        ),
+    )  # fmt: skip
+bad(
+    "c302.whl",
+    no_XML=(repack("<neuroml", "neuroml"), "holds something else"),
+    no_number=(repack('x="0"', 'x="zero"'), "holds something else"),
+    no_place=(repack('y="9" ', ""), "holds something else"),
+    unknown_group=(repack("Neurite1", "Flagellum1"), "holds something else"),
+)
+bad(
+    "cect.whl",
+    no_JSON=(repack("{", "["), "holds something else"),
+    ragged=(repack("[[0, 3], [0, 0]]", "[[0, 3], [0]]"), "holds something else"),
+    too_small=(repack("[[0, 3], [0, 0]]", "[[3]]"), "holds something else"),
+)

@@ -6,6 +6,8 @@ import io
 import json
 import shutil
 import struct
+import tempfile
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -828,3 +830,63 @@ def _(path):
     from pipeline.config.tables import read_csv
 
     return proprioception_shares(read_csv(path), ["SMDDL"], str(path))
+
+
+# ---- wheels of outside packages ----
+
+
+def wheel(name: str, files: dict[str, str]) -> Callable[[Path], Path]:
+    """Makes an archive of some texts."""
+
+    def make(folder: Path) -> Path:
+        path = folder / name
+        with zipfile.ZipFile(path, "w") as archive:
+            for entry, text in files.items():
+                archive.writestr(zipfile.ZipInfo(entry), text)
+        return path
+
+    return make
+
+
+NML = """\
+<neuroml xmlns="http://www.neuroml.org/schema/neuroml2"><cell id="AVAL"><morphology id="m">
+<segment id="0"><proximal x="0" y="0" z="0" diameter="2"/><distal x="0" y="0" z="0" diameter="2"/></segment>
+<segment id="1"><parent segment="0"/><proximal x="0" y="2" z="0" diameter="1"/>
+<distal x="0" y="9" z="0" diameter="1"/></segment>
+<segmentGroup id="Soma"><member segment="0"/></segmentGroup>
+<segmentGroup id="Neurite1"><member segment="1"/></segmentGroup>
+</morphology></cell></neuroml>
+"""
+
+
+@reader("c302.whl", wheel("c302.whl", {"c302/NeuroML2/AVAL.cell.nml": NML}))
+def _(path):
+    from pipeline.sources.c302 import convert_wheel
+
+    with tempfile.TemporaryDirectory() as out:
+        try:
+            return convert_wheel(path, ["AVAL"], out)
+        except Exception:
+            assert not list(Path(out).iterdir()), "half of the cells were written"
+            raise
+
+
+def _cect(folder: Path) -> Path:
+    from pipeline.sources.cect import READERS as TABLES
+
+    matrices = {"Acetylcholine": [[0, 3], [0, 0]], "Generic_GJ": [[0, 1], [1, 0]]}
+    text = json.dumps({"nodes": ["AVAL", "AVAR"], "connections": matrices})
+    return wheel("cect.whl", {f"cect/cache/{name}.json": text for name in TABLES.values()})(folder)
+
+
+@reader("cect.whl", _cect)
+def _(path):
+    from pipeline.sources.cect import convert_junctions, convert_wheel
+
+    with tempfile.TemporaryDirectory() as out:
+        try:
+            convert_junctions(path, ["AVAL", "AVAR"], out)
+            return convert_wheel(path, ["AVAL", "AVAR"], out)
+        except Exception:
+            assert len(list(Path(out).iterdir())) <= 1, "half of the tables were written"
+            raise
