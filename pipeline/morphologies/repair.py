@@ -223,7 +223,8 @@ def judge(path: Path) -> list[Finding]:
     found = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        morphology = neurom.load_morphology(path)
+        # As read above: NeuroM itself refuses a section type that changes without a branch.
+        morphology = neurom.load_morphology(open_shape(path)[0])
         for name, check in wanted.items():
             try:
                 result = check(morphology)
