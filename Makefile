@@ -24,6 +24,7 @@ lint: $(STAMP)
 
 science: $(STAMP)
 	@$(BIN)/python -m pytest -m science tests/science
+	@SONATINA_FUZZ=100 $(BIN)/python -m pytest tests/unit/test_bad_inputs.py -k damaged
 
 bench: $(STAMP)
 	@$(BIN)/python bench/table.py --write docs/bench.md

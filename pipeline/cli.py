@@ -14,6 +14,8 @@ from pipeline.runtime import full_disk, pin_kernels, pin_threads, setup_logging
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one verb; returns 0 when fine, 1 after a failure, 2 when the user must change something."""
+    if arguments is None:
+        _speak_utf8()
     pin_threads()
     pin_kernels()
     parser = build_parser()
@@ -42,6 +44,13 @@ def main(arguments: list[str] | None = None) -> int:
         advice = "check that it exists and may be read or written"
         print(f"error: {where}: {error.strerror or error} ({advice})", file=sys.stderr)
         return 2
+
+
+def _speak_utf8() -> None:
+    """Starts over in Python's UTF-8 mode where the locale says otherwise: so are our files and names."""
+    if sys.getfilesystemencoding() != "utf-8":
+        os.environ["PYTHONUTF8"] = "1"
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 def _leave(code: int) -> NoReturn:

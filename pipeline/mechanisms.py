@@ -39,6 +39,8 @@ COMPILER_FLAGS = {
 }
 """Extra compiler options; they follow the ``-O2`` of NEURON's makefiles, and the last -O wins."""
 
+NEURON = 9
+"""Major version of NEURON."""
 _FORMAT = 1
 _SOURCE_SUFFIXES = (".mod", ".inc", ".h", ".hpp")
 
@@ -235,8 +237,26 @@ def _collect(folders: Sequence[str | Path]) -> dict[str, Path]:
     return dict(sorted(sources.items()))
 
 
+def require_neuron() -> str:
+    """Returns the version of NEURON that is installed.
+
+    Raises:
+        ToolError: If there is none, or one whose mechanisms and results differ.
+    """
+    hint = f"pip install 'neuron>={NEURON},<{NEURON + 1}'"
+    try:
+        version = importlib.metadata.version("neuron")
+    except importlib.metadata.PackageNotFoundError:
+        raise ToolError(Problem("neuron", "is not installed", hint)) from None
+    if version.split(".")[0] != str(NEURON):
+        message = f"version {version} is installed; Sonatina runs on {NEURON}"
+        raise ToolError(Problem("neuron", message, hint))
+    return version
+
+
 def _toolchain(flags: str) -> tuple[Path, dict[str, str]]:
     """Returns nrnivmodl and what identifies the tools; raises ToolError for a missing one."""
+    neuron = require_neuron()
     beside = Path(sys.executable).parent / "nrnivmodl"
     program = beside if beside.is_file() else shutil.which("nrnivmodl")
     if program is None:
@@ -250,7 +270,7 @@ def _toolchain(flags: str) -> tuple[Path, dict[str, str]]:
             )
     version = subprocess.run([compiler, "--version"], capture_output=True, text=True, timeout=60)
     identity = {
-        "neuron": importlib.metadata.version("neuron"),
+        "neuron": neuron,
         "compiler": (version.stdout.splitlines() or [compiler])[0],
         "machine": platform.machine(),
     }

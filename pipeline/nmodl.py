@@ -81,7 +81,9 @@ def declared(mod_path: str | Path) -> Mechanism:
     try:
         text = strip_comments(path.read_text(encoding="utf-8", errors="replace"))
     except OSError as error:
-        raise MechanismError(Problem(str(path), f"cannot be read ({error.strerror})")) from None
+        raise MechanismError(
+            Problem(str(path), f"cannot be read ({error.strerror})", "check it")
+        ) from None
     start = re.search(r"\bNEURON\s*\{", text)
     if start is None:
         hint = "add NEURON { SUFFIX name ... }, or end an open COMMENT with ENDCOMMENT"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import json
 import logging
@@ -123,6 +124,41 @@ def remove_leftovers(folder: str | Path, wait: float = 0.0) -> None:
         if not writing or time.monotonic() >= until:
             return
         time.sleep(0.05)
+
+
+def require_writable(folder: str | Path, option: str = "--out") -> None:
+    """Makes sure, before long work, that files can be made in a folder.
+
+    Raises:
+        PipelineError: If they cannot.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=make_folder(folder, option)):
+            pass
+    except OSError as error:
+        raise _cannot_write(folder, error, option) from None
+
+
+@contextlib.contextmanager
+def only_one(folder: str | Path) -> Iterator[None]:
+    """Holds a folder against other commands; the system lets go of it when this process dies.
+
+    Raises:
+        PipelineError: If another command holds it.
+    """
+    handle = os.open(make_folder(folder), os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            message = "another run works in this folder"
+            hint = "wait for it, or choose another --out"
+            raise PipelineError(Problem(str(folder), message, hint)) from None
+        except OSError:
+            logging.getLogger(__name__).debug("%s: no locks on this file system", folder)
+        yield
+    finally:
+        os.close(handle)
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shlex
 import subprocess
@@ -13,7 +12,7 @@ from pathlib import Path
 from pipeline.config.load import Resolved
 from pipeline.config.places import project_roots
 from pipeline.errors import PipelineError, Problem
-from pipeline.runtime import make_folder
+from pipeline.runtime import only_one, require_writable
 from pipeline.sonata.layout import CircuitPaths
 
 
@@ -47,14 +46,8 @@ def run_snakemake(options: Namespace, resolved: Resolved, paths: CircuitPaths) -
     command += shlex.split(options.snakemake)
     if options.dry_run:
         return subprocess.call([*command, "--dry-run"])
-    make_folder(paths.root)
-    with open(paths.root / ".lock", "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            message = "another run works in this folder"
-            hint = "wait for it, or choose another --out"
-            raise PipelineError(Problem(str(paths.root), message, hint)) from None
+    require_writable(paths.root)
+    with only_one(paths.root):
         code = subprocess.call(command, env=dict(os.environ, PYTHONUNBUFFERED="1"))
     if code == 0:
         print(f"\nThe report: {Path(paths.report_page).resolve()}")

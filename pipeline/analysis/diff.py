@@ -13,7 +13,7 @@ from pipeline.analysis.diff_edges import Side, compare_edges, ks_of_counts
 from pipeline.errors import CircuitError, Problem
 from pipeline.sonata import layout
 from pipeline.sonata.circuit import Source, load_circuit
-from pipeline.sonata.read import open_population, read_nodes, read_types
+from pipeline.sonata.read import column, open_population, read_nodes, read_types
 
 _LABELS = ("pop_name", "model_name", "model_template")
 _AXES = ["x", "y", "z"]
@@ -67,8 +67,10 @@ def _names(source: Source) -> list[str]:
     try:
         with h5py.File(source.file, "r") as handle:
             return sorted(handle.get(source.kind, {}))
-    except OSError as error:
-        raise CircuitError(Problem(str(source.file), f"cannot be opened ({error})")) from None
+    except (OSError, RuntimeError) as error:
+        raise CircuitError(
+            Problem(str(source.file), f"cannot be opened ({error})", "write it anew")
+        ) from None
 
 
 def compare_circuits(first: Path, second: Path, most: int = 5) -> dict[str, object]:
@@ -229,7 +231,8 @@ def _edges(sources: list[Source], name: str, frames: list[dict], most: int) -> d
 def _side(root: h5py.Group, frames: Mapping[str, pd.DataFrame]) -> Side:
     ends = []
     for name in (layout.SOURCE_IDS, layout.TARGET_IDS):
-        population = root[name].attrs.get(layout.POPULATION_ATTRIBUTE, "")
+        ids = column(root, name, len(column(root, layout.EDGE_TYPE, kinds="iu")), "iu")
+        population = ids.attrs.get(layout.POPULATION_ATTRIBUTE, "")
         if isinstance(population, bytes):
             population = population.decode()
         ends.append(frames.get(population))

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import h5py
 import numpy as np
 
 from pipeline.errors import CircuitError, Problem
 from pipeline.sonata import layout
+from pipeline.sonata.read import column, damaged
 
 BLOCK = 1 << 20
 """Edges read at once."""
+MOST_NODES = 1 << 31
+"""Node ids above this are damage, where the nodes are not known."""
 BINS = 2000
 """Bins of distances; distributions are compared up to the width of one."""
 
@@ -32,13 +36,17 @@ class Side:
     nodes: tuple[int, int]
 
     def __len__(self) -> int:
-        return len(self.root[layout.EDGE_TYPE])
+        return len(column(self.root, layout.EDGE_TYPE, kinds="iu"))
 
+    @cached_property
     def columns(self) -> dict[str, h5py.Dataset]:
         """Edge type and attributes, by name."""
-        group = self.root.get(layout.GROUP, {})
-        inside = {k: v for k, v in group.items() if isinstance(v, h5py.Dataset)}
-        return {layout.EDGE_TYPE: self.root[layout.EDGE_TYPE], **inside}
+        group, n = self.root.get(layout.GROUP, {}), len(self)
+        if not isinstance(group, Mapping):
+            raise damaged(f"{self.root.file.filename}:{group.name}", "is no group of columns")
+        inside = [name for name, item in group.items() if isinstance(item, h5py.Dataset)]
+        types = column(self.root, layout.EDGE_TYPE, n, "iu")
+        return {layout.EDGE_TYPE: types} | {k: column(group, k, n, kinds="") for k in inside}
 
 
 @dataclass
@@ -73,14 +81,14 @@ def _grown(counts: np.ndarray, ids: np.ndarray) -> np.ndarray:
 def _summarise(side: Side, width: float, block: int) -> Summary:
     found = Summary()
     found.degrees = [np.zeros(n, np.int64) for n in side.nodes[::-1]]
-    columns = side.columns()
+    columns = side.columns
     before = (-1, -1)
     for low in range(0, len(side), block):
         rows = slice(low, low + block)
         source = side.root[layout.SOURCE_IDS][rows].astype(np.int64)
         target = side.root[layout.TARGET_IDS][rows].astype(np.int64)
-        found.degrees = [_grown(c, i) for c, i in zip(found.degrees, (target, source), strict=True)]
         _require_nodes(side, source, target)
+        found.degrees = [_grown(c, i) for c, i in zip(found.degrees, (target, source), strict=True)]
         found.most = max(found.most, int(source.max()))
         steps = np.diff(target, prepend=before[0])
         sources = np.diff(source, prepend=before[1])
@@ -99,9 +107,11 @@ def _summarise(side: Side, width: float, block: int) -> Summary:
 
 def _require_nodes(side: Side, source: np.ndarray, target: np.ndarray) -> None:
     for ids, n, end in zip((source, target), side.nodes, ("source", "target"), strict=True):
-        if n and int(ids.max()) >= n:
+        least, most = int(ids.min()), int(ids.max())
+        if least < 0 or most >= (n or MOST_NODES):
             where = f"{side.root.file.filename}:{side.root.name}"
-            message = f"{end} {int(ids.max())} does not exist; there are {n} nodes"
+            wrong = least if least < 0 else most
+            message = f"{end} {wrong} does not exist; there are {n or 'at most 2^31'} nodes"
             raise CircuitError(Problem(where, message, "'sonatina check' tells more"))
 
 
@@ -166,7 +176,7 @@ def compare_edges(first: Side, second: Side, most: int, block: int = BLOCK) -> d
     sides = (first, second)
     width = _bin_width(sides)
     found = [_summarise(side, width, block) for side in sides]
-    names = [set(side.columns()) for side in sides]
+    names = [set(side.columns) for side in sides]
     keys = sorted(set(found[0].types) | set(found[1].types))
     counts = {k: [s.types.get(k, 0) for s in found] for k in keys}
     result: dict[str, object] = {
@@ -298,7 +308,7 @@ class _Walk:
             different["ends"] = (ends[0] != ends[1]).any(axis=0)
         for name in self.shared:
             values[name] = [
-                side.columns()[name][place : place + len(key)][rows]
+                side.columns[name][place : place + len(key)][rows]
                 for side, place, key, rows in zip(self.sides, places, keys, same, strict=True)
             ]
             different[name] = _unequal(*values[name])

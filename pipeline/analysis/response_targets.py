@@ -73,6 +73,8 @@ def read_quantiles(path: Path) -> pd.DataFrame:
         if table["quantity"][row] not in QUANTITIES:
             message = f"quantity {table['quantity'][row]!r}"
             problems.append(Problem(where, message, f"one of {', '.join(QUANTITIES)}"))
+        if read["n"][row] < 0:
+            problems.append(Problem(where, f"n is {table['n'][row]!r}", "write a number of units"))
         words = [k for k in numbers if table[k][row].strip() and not math.isfinite(read[k][row])]
         problems += [Problem(where, f"{k} is {table[k][row]!r}", "write a number") for k in words]
         given = read.loc[row, _PERCENT_COLUMNS].to_numpy(np.float64)
@@ -109,7 +111,9 @@ def read_units(path: Path, recorded: pd.DataFrame) -> pd.DataFrame:
             separator = "," if "," in handle.readline() else " "
         table = pd.read_csv(path, sep=separator)
     except (OSError, ValueError) as error:
-        raise ConfigError(Problem(str(path), f"no table of units: {error}")) from None
+        text = " ".join(str(error).split())
+        hint = "use OSI_DSI_neuropixels_v4.csv or a file with its columns"
+        raise ConfigError(Problem(str(path), f"no table of units: {text}", hint)) from None
     missing = [name for name in ("cell_type", *_UNIT_COLUMNS.values()) if name not in table]
     if missing:
         hint = "use OSI_DSI_neuropixels_v4.csv or a file with its columns"
@@ -121,6 +125,17 @@ def read_units(path: Path, recorded: pd.DataFrame) -> pd.DataFrame:
     columns = {
         key: pd.to_numeric(table[name], errors="coerce") for key, name in _UNIT_COLUMNS.items()
     }
+    problems = [
+        Problem(
+            f"{path}:{row + 2}", f"{name} is {table[name][row]!r}", "write a number, or nothing"
+        )
+        for key, name in _UNIT_COLUMNS.items()
+        for row in np.flatnonzero(
+            (columns[key].isna() & table[name].notna()) | np.isinf(columns[key])
+        )
+    ]
+    if problems:
+        raise ConfigError(problems)
     units = pd.DataFrame({"class": table["cell_type"].map(names)} | columns)
     units = units.dropna(subset="class").reset_index(drop=True)
     if units.empty:

@@ -5,6 +5,7 @@ A run of the whole column has 10^8 spikes; only counts are kept, and one block o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from pipeline.config.responses import Responses
 from pipeline.config.tables import read_csv
 from pipeline.errors import CircuitError, Problem
 from pipeline.sonata.read import open_population
+from pipeline.sonata.reports import spike_columns
 
 BLOCK = 1 << 22
 """Spikes read at once."""
@@ -88,6 +90,14 @@ def read_trials(path: Path, config: Responses, duration: float) -> Trials:
         message = f"no column {missing[0]!r}; found {', '.join(text)}"
         raise CircuitError(Problem(f"{path}:1", message, "write condition,start,stop,direction"))
     names = [n for n in ("start", "stop", "direction", "grey", "picture_start") if n in text]
+    words = [
+        Problem(f"{path}:{row + 2}", f"{name} is {text[name][row]!r}", "write a number, or nothing")
+        for name in names[2:]
+        for row, word in enumerate(text[name].str.strip())
+        if word and not _is_number(word)
+    ]
+    if words:
+        raise CircuitError(words)
     table = pd.DataFrame({n: pd.to_numeric(text[n], errors="coerce") for n in names})
     table["condition"], table["line"] = text["condition"], np.arange(len(text)) + 2
     table = table.sort_values("start", kind="stable").reset_index(drop=True)
@@ -111,6 +121,13 @@ def read_trials(path: Path, config: Responses, duration: float) -> Trials:
     return Trials(start, stop, codes, list(conditions), shown, int((~held).sum()))
 
 
+def _is_number(word: str) -> bool:
+    try:
+        return math.isfinite(float(word))
+    except ValueError:
+        return False
+
+
 def _trial_problems(path: Path, table: pd.DataFrame, config: Responses) -> list[Problem]:
     """Says what is wrong with each trial, and with the first one the windows do not fit."""
     if table.empty:
@@ -124,7 +141,9 @@ def _trial_problems(path: Path, table: pd.DataFrame, config: Responses) -> list[
         return problems
     overlap = table["start"].to_numpy()[1:] < table["stop"].to_numpy()[:-1] - 1e-9
     for line in table["line"].iloc[1:][overlap]:
-        problems.append(Problem(f"{path}:{line}", "starts before the trial before it has ended"))
+        problems.append(
+            Problem(f"{path}:{line}", "starts before the trial before has ended", "correct it")
+        )
     length = (table["stop"] - table["start"]).to_numpy()
     for name in ("evoked", "spontaneous"):
         window = getattr(config, name)
@@ -172,7 +191,7 @@ def spike_blocks(
         CircuitError: If the file or the population does not exist.
     """
     with open_population(path, "spikes", population) as root:
-        ids, times = root["node_ids"], root["timestamps"]
+        ids, times = spike_columns(root)
         if not _rises(times, block):
             stamps = times[:].astype(np.float64)
             order = np.argsort(stamps, kind="stable")

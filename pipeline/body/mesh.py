@@ -79,19 +79,33 @@ def read_medit(path: Path) -> Mesh:
     """Reads vertices and tetrahedra of a Medit (.mesh) text file.
 
     Raises:
-        CircuitError: If the file has no such sections.
+        CircuitError: If the file has no such sections, or what they hold is no solid.
     """
-    words = Path(path).read_text(encoding="utf-8").split()
+    words = Path(path).read_text(encoding="utf-8", errors="replace").split()
+    hint = "give a Medit text file"
 
     def section(name: str, width: int) -> np.ndarray:
         if name not in words:
-            raise CircuitError(Problem(str(path), f"no section {name}", "give a Medit text file"))
+            raise CircuitError(Problem(str(path), f"no section {name}", hint))
         start = words.index(name) + 1
-        rows = words[start + 1 : start + 1 + int(words[start]) * width]
-        return np.array(rows, float).reshape(-1, width)
+        count = words[start] if start < len(words) else "nothing"
+        try:
+            rows = np.array(words[start + 1 : start + 1 + int(count) * width], float)
+        except ValueError as error:
+            raise CircuitError(Problem(str(path), f"section {name}: {error}", hint)) from None
+        if not rows.size or rows.size != int(count) * width or not np.isfinite(rows).all():
+            message = f"section {name} announces {count} rows of {width} numbers"
+            raise CircuitError(Problem(str(path), f"{message} and does not hold them", hint))
+        return rows.reshape(-1, width)
 
     vertices = section("Vertices", 4)[:, :3]
-    tets = section("Tetrahedra", 5)[:, :4].astype(int) - 1
+    numbers = section("Tetrahedra", 5)[:, :4]
+    outside = (numbers < 1) | (numbers > len(vertices)) | (numbers % 1 != 0)
+    if outside.any():
+        row = int(np.flatnonzero(outside.any(1))[0])
+        message = f"tetrahedron {row + 1} names vertices {numbers[row].tolist()}"
+        raise CircuitError(Problem(str(path), message, f"write numbers from 1 to {len(vertices)}"))
+    tets = numbers.astype(int) - 1
     flip = Mesh(vertices, tets, np.empty((0, 3), int)).volumes() < 0
     tets[flip] = tets[flip][:, [1, 0, 2, 3]]
     return Mesh(vertices, tets, surface_of(tets))

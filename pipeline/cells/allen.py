@@ -94,6 +94,8 @@ def read_fit(path: str | Path) -> EModel:
         raise ConfigError(Problem(str(path), message, "check the folder of fit files")) from None
     except UnicodeDecodeError:
         raise ConfigError(Problem(str(path), "is not a text file", _HINT)) from None
+    except RecursionError:
+        raise ConfigError(Problem(str(path), "nests too deeply", _HINT)) from None
     except json.JSONDecodeError as error:
         where = f"{path}:{error.lineno}"
         raise ConfigError(Problem(where, f"is not JSON: {error.msg}", _HINT)) from None

@@ -224,7 +224,7 @@ def read_glif(path: str | Path) -> Glif:
         raise ConfigError(
             Problem(where, f"cannot read: {error.strerror}", "check the path")
         ) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(Problem(where, f"not JSON: {error}", "download it anew")) from None
     if isinstance(data, dict):
         if "R_input" in data or "spike_cut_length" in data:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from pipeline.cells.description import CellDescription
@@ -64,9 +65,12 @@ def class_row(path: Path, name: str) -> tuple[str, dict[str, float]]:
         raise ConfigError(Problem(str(path), f"no class {name!r}", f"known: {', '.join(rows)}"))
     line, row = rows[name]
     try:
-        return row["emodel"], {key: float(row[key]) for key in NUMBERS}
+        numbers = {key: float(row[key]) for key in NUMBERS}
+        if wrong := [key for key, value in numbers.items() if not 0 <= value < math.inf]:
+            raise ValueError(f"{wrong[0]} is {row[wrong[0]]!r}")
+        return row["emodel"], numbers
     except (KeyError, ValueError) as error:
-        hint = f"columns {', '.join(NUMBERS)} hold numbers"
+        hint = f"columns {', '.join(NUMBERS)} hold numbers, none below 0"
         raise ConfigError(Problem(f"{path}:{line}", f"unusable number: {error}", hint)) from None
 
 

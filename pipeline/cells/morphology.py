@@ -6,7 +6,6 @@ Section ids follow SONATA: 0 is the soma, neurite sections are MorphIO's id + 1.
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -17,6 +16,7 @@ import numpy as np
 from pipeline.config.emodel import EModel, Membrane
 from pipeline.config.schema import DLambda, FixedLength, OddLength
 from pipeline.errors import MorphologyError, Problem
+from pipeline.sonata.shape_files import EXPORT, open_shape, unusable
 
 SOMA, AXON, DEND, APIC, MYELIN = 1, 2, 3, 4, 5
 """SWC types; myelin is no type of a file, only of what an axon rule adds."""
@@ -27,7 +27,6 @@ STUB_PIECES = 5
 MYELIN_LENGTH = 1000.0
 """um. Of the myelinated section behind the stub (Reva et al. 2023, Patterns 4:100855)."""
 
-_EXPORT = "correct the file, or export it anew"
 _LIST_OF_TYPE = {SOMA: "soma", AXON: "axon", DEND: "dend", APIC: "apic", MYELIN: "myelin"}
 
 
@@ -153,22 +152,15 @@ def read_morphology(path: str | Path, axon: str = "keep") -> Morphology:
     Raises:
         MorphologyError: If the file is missing, damaged, has no soma, or a section without length.
     """
-    import morphio
-
     path = Path(path)
     if not path.is_file():
         raise MorphologyError(Problem(str(path), "no such morphology", "check cells.morphologies"))
-    warnings = morphio.WarningHandlerCollector()
-    try:
-        change = morphio.Option.allow_unifurcated_section_change  # an axon may start on a dendrite
-        raw = morphio.Morphology(str(path), options=change, warning_handler=warnings)
-    except (morphio.MorphioError, RuntimeError) as error:
-        raise MorphologyError(_unusable(path, str(error))) from None
+    raw, warnings = open_shape(path)
     loose = [w.warning for w in warnings.get_all() if w.warning.warning() in _loose_ends()]
     if axon != "keep":
         loose = [warning for warning in loose if _swc_type(path, warning.line_number) != AXON]
     if len(raw.soma.points) and loose:
-        raise MorphologyError([_unusable(path, warning.msg()) for warning in loose])
+        raise MorphologyError([unusable(path, warning.msg()) for warning in loose])
     if not len(raw.soma.points):
         raise MorphologyError(Problem(str(path), "no soma", "add soma points (SWC type 1)"))
     sections = [_soma(raw.soma)]
@@ -182,7 +174,7 @@ def read_morphology(path: str | Path, axon: str = "keep") -> Morphology:
         sections.append(Section(kind, parent, points, np.asarray(section.diameters, np.float64)))
     problems = [
         Problem(
-            f"{path}, section {index}", "has no length or a diameter that is not positive", _EXPORT
+            f"{path}, section {index}", "has no length or a diameter that is not positive", EXPORT
         )
         for index, s in enumerate(sections)
         if (axon == "keep" or s.kind != AXON)
@@ -303,8 +295,11 @@ def _axon_diameters(morphology: Morphology) -> tuple[float, float]:
 
 def _swc_type(path: Path, line: int) -> int:
     """The type column of a line of an SWC file; 0 for other formats."""
-    words = path.read_text(encoding="utf-8").splitlines()[line - 1].split()
-    return int(words[1]) if path.suffix.lower() == ".swc" and len(words) == 7 else 0
+    if path.suffix.lower() != ".swc":
+        return 0
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    words = lines[line - 1].split() if line <= len(lines) else []
+    return int(words[1]) if len(words) == 7 and words[1].isdecimal() else 0
 
 
 def _loose_ends() -> tuple:
@@ -312,16 +307,6 @@ def _loose_ends() -> tuple:
     import morphio
 
     return (morphio.Warning.disconnected_neurite,)
-
-
-def _unusable(path: Path, text: str) -> Problem:
-    """MorphIO's message as a problem with its line; without colours and repeated paths."""
-    text = re.sub(r"\x1b\[[0-9;]*m", "", text)
-    marks = re.compile(rf"{re.escape(str(path))}:(\d+):(?:error|warning)\s*(?:Warning:)?")
-    line = marks.search(text)
-    text = " ".join(marks.sub(" ", text).replace(str(path), path.name).split())[:300]
-    where = f"{path}:{line[1]}" if line else str(path)
-    return Problem(where, f"not a usable morphology: {text}", _EXPORT)
 
 
 def _soma(soma) -> Section:

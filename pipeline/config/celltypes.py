@@ -190,7 +190,7 @@ def _depth(
         return None
     if not 0 <= pair[0] < pair[1]:
         message = f"depth runs from {pair[0]:g} to {pair[1]:g} um; it must rise from 0 or more"
-        problems.append(Problem(where, message))
+        problems.append(Problem(where, message, "swap them, or correct the row"))
         return None
     return float(pair[0]), float(pair[1])
 

@@ -54,7 +54,7 @@ def _placed(check: Check) -> list[str]:
 
 def _check_header(check: Check, at: KeyPath, name: str, columns: tuple[str, ...]) -> None:
     if table := check.file(at, name):
-        with open(table, newline="", encoding="utf-8", errors="replace") as handle:
+        with open(table, newline="", encoding="utf-8-sig", errors="replace") as handle:
             header = next(csv.reader(handle), [])
         if missing := [column for column in columns if column not in header]:
             message = f"columns {', '.join(missing)} are missing"

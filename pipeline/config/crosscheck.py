@@ -216,7 +216,7 @@ def _values(specs: list[TypeSpec], key: str) -> set[str]:
 
 
 def _check_columns(check: Check, path: KeyPath, nodes: TableNodes, table: Path) -> None:
-    with open(table, newline="", encoding="utf-8", errors="replace") as handle:
+    with open(table, newline="", encoding="utf-8-sig", errors="replace") as handle:
         columns = next(csv.reader(handle), [])
     if not columns:
         return  # whoever reads the table says so, once

@@ -137,7 +137,8 @@ def _chain(path: Path) -> list[tuple[Path, Document]]:
             Problem(where_is((key,), document), f"unknown key {key!r} in a variant", "use set:")
             for key in unknown
         ]
-        target = (path.parent / str(parent)).resolve()
+        target = path.parent / str(parent).replace("\0", "?")
+        target = target.resolve()
         if not target.is_file():
             where = where_is(("extends",), document)
             problems.append(Problem(where, f"no such file: {parent!r}", "name model.yaml's path"))

@@ -37,8 +37,11 @@ def inside(folder: Path, relative: str) -> Path:
     """Resolves a path of the config; relative ones may not leave the model's folder.
 
     Raises:
-        ConfigError: If a relative path climbs out of the folder.
+        ConfigError: If a relative path climbs out of the folder, or holds a null byte.
     """
+    if "\0" in relative:
+        message = f"path {relative!r} holds a null byte"
+        raise ConfigError(Problem(str(folder), message, "write a plain path"))
     path = Path(relative).expanduser()
     if path.is_absolute():
         return path

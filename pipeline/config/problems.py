@@ -70,7 +70,8 @@ def _key_path(loc: tuple[Any, ...], data: Any) -> KeyPath:
             dropped = key in [data[d] for d in DISCRIMINATORS if d in data]
             if dropped:
                 continue
-        if key == "[key]" or str(key).startswith("<"):
+        written = isinstance(data, dict) and key in data  # YAML's merge key is called << here
+        if key == "[key]" or (str(key).startswith("<") and not written):
             continue
         dropped = False
         path.append(key)

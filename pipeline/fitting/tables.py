@@ -271,8 +271,10 @@ def read_recordings(path: Path) -> list[Recording]:
         )
         if rule == "section" and (np.isnan(index) or np.isnan(position)):
             table.fail(row, "rule section needs index and position", "fill both")
-        if rule != "section" and np.isnan(distance):
-            table.fail(row, f"rule {rule} needs distance", "fill it")
+        if rule != "section" and not distance >= 0:
+            table.fail(row, f"rule {rule} needs distance, 0 or more", "fill it")
+        if rule == "section" and (index < 0 or not 0 <= position <= 1):
+            table.fail(row, f"index {index:g}, position {position:g}", "from 0; 0 to 1")
         found.append(
             Recording(
                 str(table.rows["protocol"][row]), str(table.rows["recording"][row]),

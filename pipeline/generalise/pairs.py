@@ -156,6 +156,9 @@ def read_morphologies(path: Path) -> dict[str, list[str]]:
         hint = "run 'sonatina morphologies' first"
         raise CircuitError(Problem(str(path), "not built yet", hint))
     table = read_csv(path)
+    if missing := [name for name in ("name", "m_type") if name not in table]:
+        hint = "run 'sonatina morphologies' again"
+        raise CircuitError(Problem(f"{path}:1", f"no column {missing[0]!r}", hint))
     found: dict[str, list[str]] = {}
     for name, mtype in table[["name", "m_type"]].itertuples(index=False):
         found.setdefault(mtype, []).append(name)

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from pipeline.config.generalise import Generalise
 from pipeline.config.tables import read_csv
+from pipeline.errors import ConfigError, Problem
 from pipeline.generalise.evaluation import Evaluation
 from pipeline.generalise.pairs import MeType, Pair
 
@@ -120,8 +122,17 @@ def read_unmet(
         if path is None or not path.is_file():
             continue
         table = read_csv(path)
+        columns = ("protocol", "location", "feature", "score")
+        if missing := [column for column in columns if column not in table]:
+            hint = f"needed: {', '.join(columns)}"
+            raise ConfigError(Problem(f"{path}:1", f"no column {missing[0]!r}", hint))
         labels = table["protocol"] + "." + table["location"] + "." + table["feature"]
-        scores = dict(zip(labels, table["score"].astype(float), strict=True))
+        numbers = pd.to_numeric(table["score"], errors="coerce").astype(float)
+        written = table["score"].str.strip().str.lower().isin(["", "nan"])
+        if wrong := [int(row) for row in np.flatnonzero(numbers.isna() & ~written)]:
+            message = f"score is {table['score'][wrong[0]]!r}"
+            raise ConfigError(Problem(f"{path}:{wrong[0] + 2}", message, "write a number"))
+        scores = dict(zip(labels, numbers, strict=True))
         found[name] = {
             label: score
             for label, score in scores.items()

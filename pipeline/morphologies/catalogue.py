@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,6 +81,9 @@ def read_catalogue(catalogue: Path, folder: Path) -> list[Entry]:
             problems.append(
                 Problem(where, "m_type or licence is empty", "fill it, or drop the row")
             )
+        if "len_axon_um" in row and math.isnan(_length(row)):
+            message = f"len_axon_um is {row['len_axon_um']!r}"
+            problems.append(Problem(where, message, "write a length in um, or nothing"))
         if path is None:
             message = f"no file {row[named]!r} in {folder}"
             problems.append(Problem(where, message, f"suffixes: {', '.join(SUFFIXES)}"))
@@ -113,8 +117,17 @@ def _has_axon(row: dict[str, str]) -> bool:
     if "has_axon" in row:
         return row["has_axon"].strip().lower() in ("1", "true", "yes")
     if "len_axon_um" in row:
-        return float(row["len_axon_um"] or 0) > 0 and row.get("kind", "full") == "full"
+        return _length(row) > 0 and row.get("kind", "full") == "full"
     return True
+
+
+def _length(row: dict[str, str]) -> float:
+    """Length of the axon, um; NaN where the cell holds no number of 0 or more."""
+    try:
+        found = float(row["len_axon_um"].strip() or 0)
+    except ValueError:
+        return math.nan
+    return found if 0 <= found < math.inf else math.nan
 
 
 def usable(entries: list[Entry], library: LibraryMorphologies, where: str) -> list[Entry]:

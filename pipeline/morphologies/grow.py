@@ -43,15 +43,50 @@ def read_distributions(path: Path) -> list[dict]:
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
         if not all({"soma_radius", "trees", "name"} <= cell.keys() for cell in cells):
             raise KeyError
+        problems = [_fault(cell) for cell in cells]
     except OSError as error:
         raise ConfigError(
             Problem(str(path), f"cannot read: {error.strerror}", "name a type that has a file")
         ) from None
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise ConfigError(
             Problem(str(path), "not a file of distributions", "see docs/morphologies.md")
         ) from None
+    if faults := [fault for fault in problems if fault]:
+        hint = "see docs/morphologies.md, or make it anew"
+        raise ConfigError([Problem(str(path), fault, hint) for fault in faults])
     return cells
+
+
+_TREE = {"trunk": 3, "toward": 3, "depth": len(DEPTHS), "diameters": 2}
+"""Keys of a tree that hold so many numbers each."""
+
+
+def _fault(cell: dict) -> str:
+    """What makes a cell's distributions unusable; empty where nothing does.
+
+    Raises:
+        ValueError, TypeError, KeyError, AttributeError: If they are something else altogether.
+    """
+    name = f"cell {cell['name']!r}"
+    if not 0 < float(cell["soma_radius"]) < math.inf:
+        return f"{name}: soma_radius is {cell['soma_radius']!r}"
+    for number, tree in enumerate(cell["trees"]):
+        where = f"{name}, tree {number}"
+        if tree.get("type") not in KINDS:
+            return f"{where}: type is {tree.get('type')!r}"
+        try:
+            rows = {key: np.array(tree.get(key), float) for key in ("bars", "width", *_TREE)}
+        except (TypeError, ValueError):
+            return f"{where}: bars, width, {', '.join(_TREE)} are not all numbers"
+        shapes = {"bars": (max(len(rows["bars"].ravel()) // 6, 1), 6), "width": ()}
+        for key, values in rows.items():
+            shape = shapes.get(key, (_TREE.get(key),))
+            if values.shape != shape or not np.isfinite(values).all():
+                return (
+                    f"{where}: {key} has shape {list(values.shape)}; expected finite {list(shape)}"
+                )
+    return ""
 
 
 def require_neurots() -> None:

@@ -77,8 +77,12 @@ def judged_of(path: Path) -> Judged:
         raise ConfigError(Problem(f"{path}:1", f"no column {missing[0]!r}", hint))
     numbers = table[list(_CURRENTS)].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
     empty = table[list(_CURRENTS)].isin(["", "nan"]).to_numpy()
-    if wrong := [int(row) + 2 for row in np.flatnonzero((np.isnan(numbers) & ~empty).any(axis=1))]:
+    none = ~np.isfinite(numbers) & ~empty
+    if wrong := [int(row) + 2 for row in np.flatnonzero(none.any(axis=1))]:
         raise ConfigError(Problem(f"{path}:{wrong[0]}", "a current is no number", "judge anew"))
+    if wrong := [int(row) for row in np.flatnonzero(~table["accepted"].isin(["0", "1"]))]:
+        message = f"accepted is {table['accepted'][wrong[0]]!r}"
+        raise ConfigError(Problem(f"{path}:{wrong[0] + 2}", message, "write 0 or 1, or judge anew"))
     kinds, shapes = table["me_type"], table["morphology"]
     passed = table["accepted"] == "1"
     accepted = shapes[passed].groupby(kinds[passed]).agg(frozenset).to_dict()

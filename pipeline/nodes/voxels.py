@@ -9,6 +9,8 @@ import numpy as np
 from pipeline.errors import ConfigError, Problem, ToolError
 from pipeline.nodes.shapes import VoxelShape
 
+_HINT = "save the densities as one volume, with voxcell or pynrrd"
+
 
 def read_voxels(path: Path) -> VoxelShape:
     """Reads a density volume.
@@ -33,7 +35,7 @@ def read_voxels(path: Path) -> VoxelShape:
         volume = VoxelData.load_nrrd(str(path))
     except (OSError, ValueError, KeyError, VoxcellError) as error:
         text = " ".join(str(error).split())
-        raise ConfigError(Problem(str(path), f"cannot be read as NRRD ({text})")) from None
+        raise ConfigError(Problem(str(path), f"cannot be read as NRRD ({text})", _HINT)) from None
     values = np.asarray(volume.raw)
     if values.ndim != 3 or values.dtype.kind not in "iuf":
         message = f"holds {values.dtype} of shape {values.shape}"
@@ -41,7 +43,7 @@ def read_voxels(path: Path) -> VoxelShape:
     values = values.astype(np.float64)
     if not np.isfinite(values).all() or values.min() < 0 or not values.any():
         message = "densities must be finite, not negative, and not all 0"
-        raise ConfigError(Problem(str(path), message))
+        raise ConfigError(Problem(str(path), message, _HINT))
     step = np.asarray(volume.voxel_dimensions, np.float64)
     cells = np.argwhere(values > 0)
     return VoxelShape(cells * step + np.asarray(volume.offset), step, values[values > 0])

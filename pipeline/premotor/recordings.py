@@ -41,7 +41,7 @@ def read_recording(path: Path) -> Recording:
     """
     try:
         data = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(
             Problem(str(path), f"not a JSON file: {error}", "download it again")
         ) from None
@@ -56,10 +56,17 @@ def read_recording(path: Path) -> Recording:
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         hint = "expected numbers, and labels keyed by trace"
         raise ConfigError(Problem(str(path), f"cannot be read: {error}", hint)) from None
-    if traces.ndim != 2 or times.ndim != 1 or len(times) not in traces.shape:
-        message = f"{traces.shape} traces for {len(times)} times"
+    if traces.ndim != 2 or times.ndim != 1 or times.size not in traces.shape:
+        message = f"{traces.shape} traces for {times.size} times"
         raise ConfigError(Problem(str(path), message, "one side must be the number of times"))
     traces = traces if traces.shape[1] == len(times) else traces.T
+    if len(times) < 2 or not (np.diff(times) > 0).all() or not np.isfinite(times).all():
+        message = f"{len(times)} times that do not rise"
+        raise ConfigError(Problem(str(path), message, "expected seconds, one per frame"))
+    if np.isinf(traces).any():
+        raise ConfigError(
+            Problem(str(path), "a trace is infinite", "write null where it is unknown")
+        )
     outside = [key for key in labels if not 1 <= key <= len(traces)]
     if outside:
         message = f"label of trace {outside[0]}, but there are {len(traces)}"

@@ -83,12 +83,17 @@ def read_pathways(path: Path, edges: str) -> list[Pathway]:
         texts = table.get(column, pd.Series("", index=table.index))
         values = pd.to_numeric(texts, errors="coerce").astype(float)
         wrong = (values.isna() & (texts != "")) | ((values < 0) & (column != "hold"))
-        wrong |= values.isna() & (column == "hold")
+        wrong |= (values.isna() & (column == "hold")) | np.isinf(values)
         problems += [
             Problem(f"{path}:{row + 2}", f"{column} is {texts[row]!r}", "write a number")
             for row in np.flatnonzero(wrong)
         ]
         table[column] = values
+    flags = table["ttx"] if "ttx" in table else pd.Series("", index=table.index)
+    problems += [
+        Problem(f"{path}:{row + 2}", f"ttx is {flags[row]!r}", "write 1, 0 or nothing")
+        for row in np.flatnonzero(~flags.isin(["", "0", "1"]))
+    ]
     problems += [
         Problem(f"{path}:{row + 2}", f"{table['name'][row]!r} stands twice", "one row each")
         for row in np.flatnonzero(table["name"].duplicated())

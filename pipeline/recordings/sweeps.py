@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -136,6 +137,9 @@ def _igor(path: Path, kind: str, where: str) -> tuple[float, np.ndarray]:
     except ImportError:
         hint = "pip install igor2, or convert the recordings to CSV"
         raise ToolError(Problem(where, "Igor files need igor2", hint)) from None
+    if not _whole(path.read_bytes()):
+        message = f"{path.name}: no Igor binary wave, or one that breaks off"
+        raise ConfigError(Problem(where, message, "export it anew, or drop the row"))
     try:
         wave = load(str(path))["wave"]
     except Exception as error:  # igor2 raises bare exceptions of many kinds on damaged files
@@ -150,6 +154,25 @@ def _igor(path: Path, kind: str, where: str) -> tuple[float, np.ndarray]:
         raise ConfigError(Problem(where, message, f"expected {' or '.join(_SCALES[kind])}"))
     # Igor holds 0.00025 s as a double; float noise must not reach the bins of time.
     return round(float(step) * 1e3, 9), np.asarray(wave["wData"], np.float64) * scale
+
+
+def _whole(data: bytes) -> bool:
+    """Whether the parts that an Igor header announces lie inside the file; igor2 waits for them."""
+    for order in "<>":
+        version = struct.unpack_from(f"{order}h", data.ljust(2, b"\0"))[0]
+        names = _IGOR_HEADERS.get(version)
+        if names is None or len(data) < struct.calcsize(f"{order}h{names}"):
+            continue
+        sizes = struct.unpack_from(f"{order}{names}", data, 2)
+        sizes = sizes[1:] if version == 5 else sizes[:-1]  # without the checksum
+        # Older versions count 16 bytes of padding that need not be there.
+        limit = len(data) - struct.calcsize(f"{order}h{names}") + (0 if version == 5 else 16)
+        return min(sizes) >= 0 and 0 < sum(sizes) <= limit
+    return False
+
+
+_IGOR_HEADERS = {1: "ih", 2: "iiih", 3: "iiiih", 5: "h15i"}
+"""Version to what follows it: sizes of parts, and a checksum (Igor's technical note 3)."""
 
 
 def _text(path: Path, kind: str, where: str) -> tuple[float, np.ndarray]:

@@ -11,8 +11,9 @@ import numpy as np
 from pipeline.config.load import Resolved
 from pipeline.config.stages import mechanism_folders
 from pipeline.errors import CircuitError, PipelineError, Problem
+from pipeline.mechanisms import require_neuron
 from pipeline.mpi import find_mpi, minutes_left, run_ranks
-from pipeline.runtime import remove_leftovers, write_json
+from pipeline.runtime import only_one, remove_leftovers, write_json
 from pipeline.simulation.checkpoint import folder_of
 from pipeline.simulation.engines import engine as engine_of
 from pipeline.simulation.ladder import check_level, reduce_circuit
@@ -82,7 +83,17 @@ def run_simulation(
     ranks = (ranks or simulation.ranks) if engine.ranks else 1
     if ranks > 1:
         find_mpi(launcher)
+    if engine.ranks:
+        require_neuron()
     check_parts(paths)
+    with only_one(paths.simulation(name)):
+        return _run(resolved, name, paths, library, ranks, launcher, saving)
+
+
+def _run(resolved, name, paths, library, ranks, launcher, saving) -> dict[str, float]:
+    """Plans and runs; arguments as above. No other command writes into the run's folder meanwhile."""
+    simulation = resolved.model.simulation[name]
+    engine, reduced = engines()[simulation.engine], simulation.level != "L3"
     write_plan(resolved, name, paths)
     plan = read_plan(paths, name, library)
     problems = check_level(plan, paths) if reduced else []

@@ -8,13 +8,14 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from pipeline.errors import Problem
+from pipeline.errors import MorphologyError, Problem
 from pipeline.sonata import checks, layout
 from pipeline.sonata.checks import Nodes, listed, place
 from pipeline.sonata.circuit import Circuit
+from pipeline.sonata.shape_files import open_shape
 
 MAX_MORPHOLOGIES = 64
-"""Section ids are compared with the morphologies up to this many distinct ones."""
+"""Morphologies are read, and section ids compared with them, up to this many distinct ones."""
 
 _ALTERNATIVES = {"h5v1": ".h5", "neurolucida-asc": ".asc"}
 _MODEL_FOLDERS = {
@@ -123,7 +124,15 @@ def _check_morphologies(circuit: Circuit, nodes: Nodes) -> list[Problem]:
         and not any(file.is_file() for file in _morphology_files(circuit, nodes, name))
     ]
     where = str(folder) if folder else f"{circuit.path}: components.morphologies_dir"
-    return _report_absent(where, f"morphologies of {nodes.name!r}", absent)
+    problems = _report_absent(where, f"morphologies of {nodes.name!r}", absent)
+    for name in names if len(names) <= MAX_MORPHOLOGIES else []:
+        file = next((f for f in _morphology_files(circuit, nodes, name) if f.is_file()), None)
+        try:
+            if file is not None and name not in contained:
+                open_shape(file)
+        except MorphologyError as error:
+            problems += error.problems
+    return problems
 
 
 def _check_templates(circuit: Circuit, nodes: Nodes) -> list[Problem]:
@@ -158,7 +167,7 @@ def check_sections(
 ) -> list[Problem]:
     """Finds section ids beyond the sections of the cell's morphology.
 
-    Only looks when the population shares few morphologies and MorphIO can be imported.
+    Only looks when the population shares few morphologies.
     """
     problems: list[Problem] = []
     for side, ids_name in (("afferent", layout.TARGET_IDS), ("efferent", layout.SOURCE_IDS)):
@@ -202,15 +211,11 @@ def _section_counts(circuit: Circuit, cells: Nodes) -> np.ndarray | None:
     distinct = _texts(names)
     if not distinct or len(distinct) > MAX_MORPHOLOGIES:
         return None
-    try:
-        import morphio
-    except ImportError:
-        return None
     counts = {}
     for name in distinct:
         files = [f for f in _morphology_files(circuit, cells, name) if f.is_file()]
         try:
-            counts[name] = len(morphio.Morphology(str(files[0])).sections) if files else -1
-        except (morphio.MorphioError, RuntimeError):
-            counts[name] = -1
+            counts[name] = len(open_shape(files[0])[0].sections) if files else -1
+        except MorphologyError:
+            counts[name] = -1  # told with the components
     return np.array([counts.get(name, -1) for name in names], np.int64)

@@ -46,11 +46,15 @@ class Circuit:
 def load_json(path: Path) -> tuple[object, list[Problem]]:
     """Returns the JSON value of a file, or None and one problem."""
     try:
-        return json.loads(path.read_text(encoding="utf-8")), []
+        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number), []
     except OSError as error:
         return None, [Problem(str(path), f"cannot be read ({error.strerror})", "check the path")]
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return None, [Problem(str(path), f"is not JSON ({error})", "repair or rewrite the file")]
+
+
+def _no_number(word: str) -> None:
+    raise ValueError(f"{word} is no number")
 
 
 def load_circuit(path: str | Path) -> tuple[Circuit | None, list[Problem]]:
@@ -82,7 +86,9 @@ def _load(path: Path, seen: tuple[Path, ...]) -> tuple[Circuit | None, list[Prob
     elif isinstance(child, str) and "networks" not in config:
         target = path.parent / child
         if target.resolve() in (*seen, path.resolve()):
-            return None, [Problem(f"{path}: network", f"{child} leads back to itself")]
+            return None, [
+                Problem(f"{path}: network", f"{child} leads back to itself", "break the circle")
+            ]
         circuit, found = _load(target, (*seen, path.resolve()))
         return circuit, problems + found
     networks = config.get("networks")

@@ -39,5 +39,14 @@ def read_set(paths: CircuitPaths, name: str) -> tuple[str, pd.DataFrame, np.ndar
             message = f"node set {name!r} filters by {key!r}, which {population!r} does not have"
             raise CircuitError(Problem(where, message, "build the nodes again"))
         values = nodes.index.to_series() if key == "node_id" else nodes[key]
+        if key == "node_id":
+            given = wanted if isinstance(wanted, list) else [wanted]
+            if unknown := [item for item in given if not _is_node(item, nodes)]:
+                message = f"node set {name!r} names node {unknown[0]!r}, which does not exist"
+                raise CircuitError(Problem(where, message, "build the nodes again"))
         chosen &= values.isin(wanted if isinstance(wanted, list) else [wanted]).to_numpy()
     return population, nodes, chosen
+
+
+def _is_node(item: object, nodes: pd.DataFrame) -> bool:
+    return isinstance(item, int) and not isinstance(item, bool) and item in nodes.index

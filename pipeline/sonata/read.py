@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.errors import CircuitError, Problem
+from pipeline.runtime import full_disk
 from pipeline.sonata import layout
 
 GAP_ROWS = 1 << 16
@@ -33,19 +34,63 @@ def open_population(path: str | Path, kind: str, population: str) -> Iterator[h5
     try:
         handle = h5py.File(path, "r")
     except OSError as error:
-        raise CircuitError(f"{path}: cannot be opened as HDF5 ({error})") from None
+        message = f"cannot be opened as HDF5 ({error})"
+        raise CircuitError(Problem(str(path), message, "write it anew")) from None
     with handle:
-        root = handle.get(kind, {})
-        if population not in root:
-            raise CircuitError(
-                f"{path}: no population {population!r} in /{kind}; it has {sorted(root)}"
-            )
         try:
+            root = handle.get(kind, {})
+            if population not in root:
+                message = f"no population {population!r} in /{kind}; it has {sorted(root)}"
+                raise CircuitError(Problem(str(path), message, "correct the name, or the file"))
             yield root[population]
-        except KeyError as error:
-            what = " ".join(str(error.args[0]).split())
-            hint = "the file is damaged or no SONATA; 'sonatina check' tells more"
-            raise CircuitError(Problem(f"{path}:/{kind}/{population}", what, hint)) from None
+        except (KeyError, OSError, RuntimeError, ValueError) as error:
+            if full_disk(error) or not _of_h5py(error):
+                raise
+            what = " ".join(str(error.args[0] if error.args else error).split())
+            raise damaged(f"{path}:/{kind}/{population}", what) from None
+
+
+def _of_h5py(error: BaseException) -> bool:
+    """Says whether h5py raised an error: it tells of damage inside a file by many kinds."""
+    trace = error.__traceback__
+    while trace.tb_next:
+        trace = trace.tb_next
+    return isinstance(error, KeyError) or "h5py" in trace.tb_frame.f_code.co_filename
+
+
+def damaged(where: str, what: str) -> CircuitError:
+    """The error for a file that is not what SONATA says."""
+    hint = "the file is damaged or no SONATA; 'sonatina check' tells more"
+    return CircuitError(Problem(where, what, hint))
+
+
+def column(
+    parent: h5py.Group, name: str, length: int | None = None, kinds: str = "iuf", axes: int = 1
+) -> h5py.Dataset:
+    """Returns a dataset after a look at its shape.
+
+    Args:
+        parent: Its group.
+        name: Its name, with the names of groups between.
+        length: How many rows it has; None: any number.
+        kinds: NumPy kinds of number it may hold; empty: any, text too.
+        axes: Number of axes.
+
+    Raises:
+        CircuitError: If it is something else.
+        KeyError: If it is missing; ``open_population`` explains that.
+    """
+    item = parent[name]
+    where = f"{parent.file.filename}:{parent.name}/{name}"
+    if not isinstance(item, h5py.Dataset) or item.ndim != axes:
+        raise damaged(
+            where, f"is no data with {axes} axis" if axes == 1 else f"has not {axes} axes"
+        )
+    if kinds and item.dtype.kind not in kinds:
+        raise damaged(where, f"holds {item.dtype}; expected numbers")
+    if length is not None and len(item) != length:
+        raise damaged(where, f"has {len(item)} rows; expected {length}")
+    return item
 
 
 _WRITTEN_BY = {"nodes": "nodes", "edges": "edges", "spikes": "simulate", "report": "simulate"}
@@ -71,7 +116,7 @@ def read_json(path: str | Path, verb: str) -> dict:
         raise not_built(path, verb)
     try:
         value = json.loads(Path(path).read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         hint = f"run 'sonatina {verb}' again"
         raise CircuitError(Problem(str(path), f"is not JSON ({error})", hint)) from None
     if not isinstance(value, dict):
@@ -94,17 +139,24 @@ def read_types(path: str | Path) -> pd.DataFrame:
     try:
         table = pd.read_csv(path, sep=" ", na_values=["NONE", "NULL"])
     except (OSError, ValueError) as error:
-        raise CircuitError(f"{path}: cannot be read as a types table ({error})") from None
+        message = f"cannot be read as a types table ({' '.join(str(error).split())})"
+        raise CircuitError(Problem(str(path), message, "write it anew")) from None
     keys = [key for key in (layout.NODE_TYPE, layout.EDGE_TYPE) if key in table]
     if len(keys) != 1:
-        raise CircuitError(f"{path}: expected one column node_type_id or edge_type_id")
+        message = "expected one column node_type_id or edge_type_id"
+        found = f"found {', '.join(map(str, table))[:200]}"
+        raise CircuitError(Problem(f"{path}:1", message, found))
     return table.set_index(keys[0])
 
 
 def _single_group(root: h5py.Group) -> h5py.Group:
-    groups = [name for name in root if name.isdigit()]
-    if groups != [layout.GROUP]:
-        raise CircuitError(f"{root.file.filename}{root.name}: groups {groups}; only '0' is read")
+    where = f"{root.file.filename}:{root.name}"
+    if not isinstance(root, h5py.Group):
+        raise damaged(where, "is a dataset; expected a group")
+    groups = [name for name in root if isinstance(name, str) and name.isdigit()]
+    if groups != [layout.GROUP] or not isinstance(root[layout.GROUP], h5py.Group):
+        hint = "write the population with one group"
+        raise CircuitError(Problem(where, f"groups {groups}; only '0' is read", hint))
     return root[layout.GROUP]
 
 
@@ -114,16 +166,26 @@ def _require_plain_rows(root: h5py.Group, name: str, rows: np.ndarray) -> None:
     Raises:
         CircuitError: If the group index says otherwise, as SONATA allows and nobody writes.
     """
-    if name in root and not np.array_equal(_take(root[name], rows), rows):
-        raise CircuitError(f"{root.file.filename}{root.name}/{name}: is not 0..n-1; not supported")
+    if name not in root:
+        return
+    found = column(root, name)
+    if (len(rows) and rows[-1] >= len(found)) or not np.array_equal(_take(found, rows), rows):
+        where = f"{root.file.filename}:{root.name}/{name}"
+        message = "is not 0..n-1; that is not supported"
+        raise CircuitError(Problem(where, message, "write the population with one group"))
 
 
-def _values(dataset: h5py.Dataset, library: h5py.Group | None = None) -> object:
+def _values(group: h5py.Group, name: str, length: int, library: h5py.Group | None = None) -> object:
+    dataset = column(group, name, length, kinds="")
     if h5py.check_string_dtype(dataset.dtype):
-        return dataset.asstr()[:]
-    name = dataset.name.rsplit("/", 1)[-1]
+        return dataset.asstr(errors="replace")[:]
     if library is not None and name in library:
-        return pd.Categorical.from_codes(dataset[:].astype(int), library[name].asstr()[:])
+        labels = column(library, name, kinds="").asstr(errors="replace")[:]
+        codes = column(group, name, length, kinds="iu")[:].astype(np.int64)
+        if codes.size and not (0 <= codes.min() and codes.max() < len(labels)):
+            where = f"{group.file.filename}:{dataset.name}"
+            raise damaged(where, f"has codes beyond its @library of {len(labels)}")
+        return pd.Categorical.from_codes(codes, labels)
     return dataset[:]
 
 
@@ -140,15 +202,18 @@ def read_nodes(path: str | Path, population: str) -> pd.DataFrame:
     with open_population(path, "nodes", population) as root:
         group = _single_group(root)
         library = group.get(layout.LIBRARY)
-        table = {layout.NODE_TYPE: root[layout.NODE_TYPE][:]}
+        table = {layout.NODE_TYPE: column(root, layout.NODE_TYPE, kinds="iu")[:]}
+        n = len(table[layout.NODE_TYPE])
         for name, item in group.items():
             if isinstance(item, h5py.Dataset):
-                table[name] = _values(item, library)
-        for name, item in group.get(layout.DYNAMICS, {}).items():
-            table[f"@dynamics:{name}"] = _values(item)
-        n = len(table[layout.NODE_TYPE])
+                table[name] = _values(group, name, n, library)
+        dynamics = group.get(layout.DYNAMICS, {})
+        for name in dynamics:
+            table[f"@dynamics:{name}"] = _values(dynamics, name, n)
         _require_plain_rows(root, "node_group_index", np.arange(n))
-        ids = root[layout.NODE_ID][:] if layout.NODE_ID in root else np.arange(n)
+        ids = np.arange(n)
+        if layout.NODE_ID in root:
+            ids = column(root, layout.NODE_ID, n, "iu")[:]
     return pd.DataFrame(table, index=pd.Index(ids.astype(np.int64), name=layout.NODE_ID))
 
 
@@ -160,6 +225,13 @@ def read_typed_nodes(path: str | Path, types_path: str | Path, population: str) 
     """
     nodes = read_nodes(path, population)
     types = read_types(types_path)
+    if types.index.has_duplicates:
+        double = types.index[types.index.duplicated()][0]
+        raise CircuitError(Problem(str(types_path), f"type id {double} stands twice", "remove one"))
+    used = nodes[layout.NODE_TYPE].unique()
+    if len(missing := [key for key in used if key not in types.index]):
+        message = f"no node type {missing[0]}, which {population!r} uses"
+        raise CircuitError(Problem(str(types_path), message, "add it, or build the nodes again"))
     extra = [name for name in types if name not in nodes]
     joined = types[extra].reindex(nodes[layout.NODE_TYPE].to_numpy())
     return nodes.assign(**{name: joined[name].to_numpy() for name in extra})
@@ -176,14 +248,27 @@ def edges_of_targets(root: h5py.Group, targets: Sequence[int] | np.ndarray) -> n
         int64 [n]. Edge ids, ascending.
     """
     targets = np.unique(np.asarray(targets, np.int64))
+    total = len(column(root, layout.TARGET_IDS, kinds="iu"))
     index = root.get("indices/target_to_source")
-    if index is None or layout.INDEX_NAMES[0] not in index:
+    if not isinstance(index, h5py.Group) or layout.INDEX_NAMES[0] not in index:
         return np.flatnonzero(np.isin(root[layout.TARGET_IDS][:], targets))
-    ranges = index[layout.INDEX_NAMES[0]][:].astype(np.int64)
-    targets = targets[(targets >= 0) & (targets < len(ranges))]
-    rows = _expand(ranges[targets])
-    edges = _take(index[layout.INDEX_EDGES], rows).astype(np.int64)
-    return np.sort(_expand(edges.reshape(-1, 2)))
+    names = (layout.INDEX_NAMES[0], layout.INDEX_EDGES)
+    ranges, spans = (column(index, name, kinds="iu", axes=2) for name in names)
+    here = ranges[:].astype(np.int64)
+    targets = targets[(targets >= 0) & (targets < len(here))]
+    rows = _expand(_within(here[targets], ranges, len(spans)))
+    edges = _within(_take(spans, rows).astype(np.int64), spans, total)
+    return np.sort(_expand(edges))
+
+
+def _within(pairs: np.ndarray, dataset: h5py.Dataset, limit: int) -> np.ndarray:
+    """Returns half-open ranges [n, 2] if none of them leads beyond ``limit``."""
+    where = f"{dataset.file.filename}:{dataset.name}"
+    if pairs.shape[1:] != (2,):
+        raise damaged(where, f"has shape {list(dataset.shape)}; expected [rows, 2]")
+    if pairs.size and not (pairs.min() >= 0 and pairs.max() <= limit):
+        raise damaged(where, f"leads beyond the {limit} rows there are")
+    return pairs
 
 
 def _expand(ranges: np.ndarray) -> np.ndarray:
@@ -230,14 +315,14 @@ def read_edges(
         known = [name for name, item in group.items() if isinstance(item, h5py.Dataset)]
         missing = sorted(set(columns or ()) - set(known))
         if missing:
-            raise CircuitError(f"{path}: no columns {missing} in {population!r}; it has {known}")
+            message = f"no columns {missing} in {population!r}; it has {known}"
+            raise CircuitError(Problem(str(path), message, "build the edges again"))
         names = (layout.SOURCE_IDS, layout.TARGET_IDS, layout.EDGE_TYPE)
-        datasets = {name: root[name] for name in names}
-        datasets |= {name: group[name] for name in (known if columns is None else columns)}
-        if targets is None:
-            rows: np.ndarray = np.arange(len(root[layout.EDGE_TYPE]))
-        else:
-            rows = edges_of_targets(root, targets)
+        total = len(column(root, layout.EDGE_TYPE, kinds="iu"))
+        datasets = {name: column(root, name, total, "iu") for name in names}
+        wanted = known if columns is None else columns
+        datasets |= {name: column(group, name, total, kinds="") for name in wanted}
+        rows = np.arange(total) if targets is None else edges_of_targets(root, targets)
         _require_plain_rows(root, "edge_group_index", rows)
         table = {name: _take(dataset, rows) for name, dataset in datasets.items()}
     return pd.DataFrame(table, index=pd.Index(rows, name="edge_id"))
@@ -262,9 +347,10 @@ def edge_blocks(
     """
     with open_population(path, "edges", population) as root:
         group = _single_group(root)
-        datasets = {n: root[n] for n in (layout.SOURCE_IDS, layout.TARGET_IDS, layout.EDGE_TYPE)}
-        datasets |= {name: group[name] for name in columns if name in group}
-        total = len(root[layout.EDGE_TYPE])
+        total = len(column(root, layout.EDGE_TYPE, kinds="iu"))
+        names = (layout.SOURCE_IDS, layout.TARGET_IDS, layout.EDGE_TYPE)
+        datasets = {name: column(root, name, total, "iu") for name in names}
+        datasets |= {n: column(group, n, total, kinds="") for n in columns if n in group}
         for low in range(0, total, rows):
             high = min(low + rows, total)
             if "edge_group_index" in root:

@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.errors import CircuitError
 from pipeline.runtime import atomic_path
-from pipeline.sonata.read import open_population
+from pipeline.sonata.read import column, damaged, open_population
 from pipeline.sonata.write import set_units, sonata_file
 
 CHUNK_BYTES = 1 << 20
@@ -149,18 +149,25 @@ def read_report(path: str | Path, population: str) -> Report:
         CircuitError: If the file or the population does not exist.
     """
     with open_population(path, "report", population) as root:
-        data, mapping = root["data"], root["mapping"]
-        pointers = mapping["index_pointers"][:].astype(np.int64)
-        nodes = mapping["node_ids"][:].astype(np.int64)
-        elements = mapping["element_ids"][:].astype(np.int64)
-        positions = mapping.get("element_pos")
-        start, _, dt = mapping["time"][:]
+        data, mapping = column(root, "data", axes=2), root["mapping"]
+        nodes = column(mapping, "node_ids", kinds="iu")[:].astype(np.int64)
+        elements = column(mapping, "element_ids", data.shape[1], "iu")[:].astype(np.int64)
+        pointers = column(mapping, "index_pointers", kinds="iu")[:].astype(np.int64)
+        positions = None
+        if "element_pos" in mapping:
+            positions = column(mapping, "element_pos", data.shape[1])[:]
+        start, _, dt = column(mapping, "time", 3)[:]
         counts = np.diff(np.append(pointers[: len(nodes)], len(elements)))
+        if len(pointers) < len(nodes) or counts.sum() != len(elements) or (counts < 0).any():
+            where = f"{path}:/report/{population}/mapping"
+            raise damaged(where, f"index_pointers do not share {len(elements)} elements out")
+        if not (np.isfinite(start) and np.isfinite(dt) and dt > 0):
+            raise damaged(f"{path}:/report/{population}/mapping/time", f"step of {dt:g} ms")
         return Report(
             data=data[:],
             node_ids=np.repeat(nodes, counts),
             element_ids=elements,
-            element_pos=np.full(len(elements), 0.5, "f4") if positions is None else positions[:],
+            element_pos=np.full(len(elements), 0.5, "f4") if positions is None else positions,
             times=start + dt * np.arange(len(data)),
             units=str(data.attrs.get("units", "")),
         )
@@ -224,4 +231,15 @@ def read_spikes(path: str | Path, population: str) -> tuple[np.ndarray, np.ndarr
         CircuitError: If the file or the population does not exist.
     """
     with open_population(path, "spikes", population) as root:
-        return root["node_ids"][:].astype(np.int64), root["timestamps"][:].astype(np.float64)
+        ids, times = spike_columns(root)
+        return ids[:].astype(np.int64), times[:].astype(np.float64)
+
+
+def spike_columns(root: h5py.Group) -> tuple[h5py.Dataset, h5py.Dataset]:
+    """Returns node ids and times of a population of spikes, of one length.
+
+    Raises:
+        CircuitError: If they are no such columns.
+    """
+    times = column(root, "timestamps")
+    return column(root, "node_ids", len(times), "iu"), times

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -15,6 +16,7 @@ from pipeline.sonata.check_edges import check_edges
 from pipeline.sonata.checks import Nodes
 from pipeline.sonata.circuit import Circuit, Source, load_circuit, load_json
 
+_HINT = "correct it there, or write the file anew"
 _SET_KEYS = {"population", "population_type", "node_id", "node_ids", "node_type_id", "gid"}
 _SET_OPERATORS = {"$and", "$or"}
 
@@ -52,7 +54,8 @@ def check_circuit(config_path: str | Path) -> list[Problem]:
             problems += check_components(circuit, population)
     for source in _sources(circuit, "edges"):
         problems += _check_edges_file(circuit, source, nodes)
-    return problems + _check_node_sets(circuit.node_sets, nodes)
+    problems += _check_node_sets(circuit.node_sets, nodes)
+    return [problem if problem.hint else replace(problem, hint=_HINT) for problem in problems]
 
 
 def _sources(circuit: Circuit, kind: str) -> list[Source]:

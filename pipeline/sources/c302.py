@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ElementTree
-import zipfile
 from pathlib import Path
 
 from pipeline.errors import MorphologyError, Problem
 from pipeline.runtime import progress, write_text
+from pipeline.sources.wheel import open_wheel
 
 _NML = "{http://www.neuroml.org/schema/neuroml2}"
 _SWC_TYPE = {"soma": 1, "axon": 2, "dendrite": 3, "neurite": 3}
@@ -39,7 +39,7 @@ def convert_wheel(wheel: str | Path, names: list[str], out: str | Path) -> list[
     Raises:
         MorphologyError: If the wheel lacks a neuron or a cell is not as expected.
     """
-    with zipfile.ZipFile(wheel) as archive:
+    with open_wheel(wheel, VERSION) as archive:
         cells = {
             padded_name(Path(entry).name.split(".")[0]): entry
             for entry in archive.namelist()
@@ -49,12 +49,13 @@ def convert_wheel(wheel: str | Path, names: list[str], out: str | Path) -> list[
         if missing:
             message = f"no morphology for {', '.join(missing)}"
             raise MorphologyError(Problem(str(wheel), message, f"expected {VERSION}"))
-        written = []
-        for name in progress(names, total=len(names), label="c302", unit="cell"):
-            path = Path(out) / f"{name}.swc"
-            write_text(path, neuroml_to_swc(archive.read(cells[name]).decode(), name))
-            written.append(path)
-    return written
+        texts = {
+            Path(out) / f"{name}.swc": neuroml_to_swc(archive.read(cells[name]).decode(), name)
+            for name in progress(names, total=len(names), label="c302", unit="cell")
+        }
+    for path, text in texts.items():
+        write_text(path, text)
+    return list(texts)
 
 
 def neuroml_to_swc(text: str, name: str) -> str:

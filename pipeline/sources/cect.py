@@ -7,7 +7,6 @@ JSON. Its wheel is read as plain files: neither the package nor its dependencies
 from __future__ import annotations
 
 import json
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ import numpy as np
 from pipeline.errors import ConfigError, Problem
 from pipeline.runtime import write_text
 from pipeline.sources.c302 import padded_name
+from pipeline.sources.wheel import open_wheel
 
 VERSION = "cect 0.3.5"
 READERS = {
@@ -47,18 +47,18 @@ def convert_wheel(wheel: str | Path, neurons: list[str], out: str | Path) -> lis
     Raises:
         ConfigError: If the wheel lacks a connectome.
     """
-    written = []
-    with zipfile.ZipFile(wheel) as archive:
+    texts = {}
+    with open_wheel(wheel, VERSION) as archive:
         for name, reader in READERS.items():
             try:
                 data = json.loads(archive.read(f"cect/cache/{reader}.json"))
             except KeyError:
                 problem = Problem(str(wheel), f"no {reader}", f"expected {VERSION}")
                 raise ConfigError(problem) from None
-            path = Path(out) / f"{name}.csv"
-            write_text(path, _table(data, neurons))
-            written.append(path)
-    return written
+            texts[Path(out) / f"{name}.csv"] = _table(data, neurons)
+    for path, text in texts.items():
+        write_text(path, text)
+    return list(texts)
 
 
 GABAERGIC = (
@@ -84,12 +84,19 @@ def convert_junctions(wheel: str | Path, neurons: list[str], out: str | Path) ->
     Raises:
         ConfigError: If the wheel lacks the connectome.
     """
-    with zipfile.ZipFile(wheel) as archive:
+    with open_wheel(wheel, VERSION) as archive:
         try:
             data = json.loads(archive.read(f"cect/cache/{READERS['cook2019']}.json"))
         except KeyError:
             problem = Problem(str(wheel), "no connectome of Cook 2019", f"expected {VERSION}")
             raise ConfigError(problem) from None
+        text = _junctions(data, neurons)
+    path = Path(out) / "neuromuscular.csv"
+    write_text(path, text)
+    return path
+
+
+def _junctions(data: dict, neurons: list[str]) -> str:
     counts = sum(np.asarray(data["connections"][name], float) for name in _chemical(data))
     position = {padded_name(name): index for index, name in enumerate(data["nodes"])}
     units = [f"{quadrant}{i:02d}" for quadrant in ("DR", "VR", "DL", "VL") for i in range(1, 25)]
@@ -101,9 +108,7 @@ def convert_junctions(wheel: str | Path, neurons: list[str], out: str | Path) ->
             if count > 0:
                 sign = -1 if neuron in GABAERGIC else 1
                 lines.append(f"{neuron},{muscle},{count:g},{sign}")
-    path = Path(out) / "neuromuscular.csv"
-    write_text(path, "\n".join(lines) + "\n")
-    return path
+    return "\n".join(lines) + "\n"
 
 
 def _table(data: dict, neurons: list[str]) -> str:

@@ -6,6 +6,7 @@ filtered in space, a block at a time, so that no movie need stand in memory as a
 
 from __future__ import annotations
 
+import tokenize
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -170,6 +171,13 @@ def _from_file(condition: Condition, start: int, stop: int) -> np.ndarray:
     return frames[:, ::-1] if condition.movie.first_row == "top" else frames
 
 
+_NUMPY_ERRORS = (
+    OSError, ValueError, EOFError, SyntaxError, tokenize.TokenError, OverflowError,
+    zipfile.BadZipFile,
+)  # fmt: skip
+"""What NumPy raises for a file that is not one of its own; the header is Python text."""
+
+
 def open_movie(path: Path) -> np.ndarray:
     """Maps a movie file into memory.
 
@@ -178,7 +186,7 @@ def open_movie(path: Path) -> np.ndarray:
     """
     try:
         data = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except _NUMPY_ERRORS as error:
         text = " ".join(str(error).split())
         raise ConfigError(
             Problem(str(path), f"not a NumPy file ({text})", "save the array with numpy.save")

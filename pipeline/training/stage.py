@@ -169,9 +169,13 @@ def read_target(path: Path, names: list[str], share: float) -> Target:
         raise ConfigError(Problem(f"{path}:1", f"columns {list(table)}", "write a, b, r"))
     table = table[table["a"].isin(names) & table["b"].isin(names)]
     r = pd.to_numeric(table["r"], errors="coerce").to_numpy(float)
-    if not len(r) or not np.isfinite(r).all():
-        message = "no pair of these cells" if not len(r) else "a correlation is no number"
-        raise ConfigError(Problem(str(path), message, "see docs/training.md"))
+    if not len(r):
+        raise ConfigError(Problem(str(path), "no pair of these cells", "see docs/training.md"))
+    wrong = np.flatnonzero(~(np.abs(r) <= 1))
+    if len(wrong):
+        row = table.index[wrong[0]]
+        message = f"r is {table['r'][row]!r}, no number from -1 to 1"
+        raise ConfigError(Problem(f"{path}:{row + 2}", message, "see docs/training.md"))
     used = sorted({names.index(name) for side in "ab" for name in table[side]})
     place = {names[cell]: row for row, cell in enumerate(used)}
     a, b = (table[side].map(place).to_numpy(np.int64) for side in "ab")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,7 +105,8 @@ def _frame(file: Path, path: KeyPath, findings: Findings) -> pd.DataFrame | None
                 path, "Parquet needs pyarrow", "pip install 'sonatina[parquet]', or write CSV"
             )
         except (OSError, ValueError) as error:
-            findings.add(path, f"cannot be read as Parquet ({error})")
+            text = " ".join(f"{file}: {error}".split())
+            findings.add(path, f"cannot be read as Parquet ({text})", "write it anew, or as CSV")
         return None
     findings.add(path, f"unknown table format {file.suffix!r}", "write .csv, .parquet or .npz")
     return None
@@ -119,6 +122,8 @@ def _from_frame(
         findings.add_line(file, 1, f"columns are {list(frame)}", hint)
         return None
     bad = ~np.isfinite(frame.to_numpy(np.float64)).all(axis=1)
+    for name in {"nsyns", "delay"} & set(frame):
+        bad |= ~(frame[name].to_numpy(np.float64) >= 0)
     for name, size in zip(("source", "target"), sizes, strict=True):
         ids = frame[name].to_numpy(np.float64)
         with np.errstate(invalid="ignore"):
@@ -139,8 +144,10 @@ def _from_sparse(
 ) -> Listed | None:
     try:
         matrix = sparse.load_npz(file).tocoo()
-    except (OSError, ValueError, KeyError) as error:
-        findings.add(path, f"cannot be read as a sparse matrix ({error})", "scipy.sparse.save_npz")
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        text = " ".join(f"{file}: {error}".split())
+        hint = "write it with scipy.sparse.save_npz"
+        findings.add(path, f"cannot be read as a sparse matrix ({text})", hint)
         return None
     if matrix.shape != sizes:
         message = f"matrix is {matrix.shape[0]} x {matrix.shape[1]}"

@@ -98,10 +98,10 @@ class RuleTable:
             try:
                 found[row] = float(text)
             except ValueError:
-                self.add(row, f"{column} is {text!r}; expected a number")
+                self.add(row, f"{column} is {text!r}", "write a number")
                 continue
             if not low <= found[row] <= high:
-                self.add(row, f"{column} is {text}; expected {low:g} to {high:g}")
+                self.add(row, f"{column} is {text}", f"expected {low:g} to {high:g}")
         return found
 
     def choices(self, column: str, known: Collection[str]) -> None:

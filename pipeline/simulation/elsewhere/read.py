@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import CircuitError, Problem
+from pipeline.simulation.elsewhere.keys import wrong_numbers
 from pipeline.sonata.circuit import load_json
 
 _VARIABLE = re.compile(r"\$\{?(\w+)\}?")
@@ -61,9 +62,37 @@ def read_elsewhere(path: str | Path) -> Elsewhere:
     if not isinstance(config.get("networks"), dict):
         message = "names no circuit (keys network, or networks in place)"
         raise CircuitError(Problem(str(path), message, "add network: the path of a circuit config"))
-    nodes = config["networks"].get("nodes", [])
-    named = any(entry.get("node_types_file") for entry in nodes)
+    problems = _shapes(path, config)
+    if problems:
+        raise CircuitError(problems)
+    named = any(entry.get("node_types_file") for entry in config["networks"].get("nodes", []))
     return Elsewhere(path, config, ALLEN if named else BBP)
+
+
+def _shapes(path: Path, config: dict[str, Any]) -> list[Problem]:
+    """Sections that are no objects, values that are no numbers, and networks that are no lists."""
+    problems: list[Problem] = []
+    for key in ("run", "conditions", "output", "components"):
+        problems += wrong_numbers(str(path), key, config.get(key, {}))
+    for key in ("inputs", "reports"):
+        section = config.get(key, {})
+        if not isinstance(section, dict):
+            problems += wrong_numbers(str(path), key, section)
+            continue
+        for name, entry in section.items():
+            problems += wrong_numbers(str(path), f"{key}.{name}", entry)
+    for kind in ("nodes", "edges"):
+        entries = config["networks"].get(kind, [])
+        good = isinstance(entries, list) and all(isinstance(e, dict) for e in entries)
+        files = (
+            [e.get(f"{k}_file") for e in entries for k in (kind, f"{kind[:-1]}_types")]
+            if good
+            else []
+        )
+        if not good or not all(isinstance(file, str | None) for file in files):
+            hint = f"list objects with {kind}_file"
+            problems.append(Problem(f"{path}  networks.{kind}", f"is {entries!r:.60}", hint))
+    return problems
 
 
 def _read(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
@@ -88,6 +117,9 @@ def _read(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
 
 def _manifest(path: Path, manifest: dict[str, Any]) -> dict[str, str]:
     """Variables by name; they may name each other in any order."""
+    if not isinstance(manifest, dict):
+        message = f"is {manifest!r:.60}"
+        raise CircuitError(Problem(f"{path}  manifest", message, "write an object"))
     found = {"configdir": str(path.parent), "configfname": str(path), "workingdir": str(Path.cwd())}
     waiting = {name.lstrip("$"): str(value) for name, value in manifest.items()}
     while waiting:
