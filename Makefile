@@ -24,6 +24,9 @@ lint: $(STAMP)
 
 science: $(STAMP)
 	@$(BIN)/python -m pytest -m science tests/science
+	@for job in worm "worm alive" "v1 small" "column tiny" "column spontaneous" rod premotor; do \
+		$(BIN)/sonatina run $$job || exit 1; done
+	@$(BIN)/sonatina verdicts circuits
 	@SONATINA_FUZZ=100 $(BIN)/python -m pytest tests/unit/test_bad_inputs.py -k damaged
 
 bench: $(STAMP)

@@ -248,6 +248,15 @@ def _verbs_on_files(verb, parser: argparse.ArgumentParser) -> None:
         "--seeds", action="store_true", help="one model with several seeds: mean, sd"
     )
     compare.add_argument("--expected", type=Path, help="CSV of expected directions of change")
+    verdicts = verb("verdicts", run_commands.verdicts, "verdicts circuits")
+    verdicts.add_argument(
+        "folders",
+        metavar="CIRCUIT",
+        type=Path,
+        nargs="+",
+        help="analysed circuits, or folders of them",
+    )
+    verdicts.add_argument("--csv", type=Path, help="also write all rows here")
     completion = verb("completion", commands.completion, "completion bash")
     completion.add_argument("shell", choices=["bash", "zsh", "tcsh"])
     completion.set_defaults(parser=parser)

@@ -111,3 +111,15 @@ def compare(options: argparse.Namespace) -> None:
     from pipeline.report.compare import run_compare
 
     print(run_compare(options.folders, options.out, seeds=options.seeds, expected=options.expected))
+
+
+def verdicts(options: argparse.Namespace) -> None:
+    """Show what passes and what fails in several circuits as one table."""
+    from pipeline.analysis.overview import read_verdicts, verdict_lines
+    from pipeline.runtime import write_text
+
+    rows = read_verdicts(options.folders)
+    print("\n".join(verdict_lines(rows)))
+    if options.csv:
+        write_text(options.csv, rows.to_csv(index=False, lineterminator="\n"))
+        print(f"wrote {options.csv}")

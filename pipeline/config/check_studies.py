@@ -77,6 +77,14 @@ def check_network(check: Check, cells: list[str]) -> None:
     check.one_of((*path, "nodes"), config.nodes, cells, "node population with cells")
     for index, run in enumerate(config.runs):
         check.one_of((*path, "runs", index), run, list(check.model.simulation), "simulation")
+    for run, simulation in check.model.simulation.items():
+        looked_at = not config.runs or run in config.runs
+        if looked_at and simulation.duration - config.skip < config.bin:
+            message = (
+                f"{config.skip:g} ms leave less than a bin ({config.bin:g} ms) of the run {run!r}"
+            )
+            hint = f"its duration is {simulation.duration:g} ms: skip less, or name other runs"
+            check.report((*path, "skip"), message, hint)
 
 
 def check_gains(check: Check, path: KeyPath, simulation: Simulation | Psp) -> None:

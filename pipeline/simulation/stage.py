@@ -93,7 +93,7 @@ def run_simulation(
 def _run(resolved, name, paths, library, ranks, launcher, saving) -> dict[str, float]:
     """Plans and runs; arguments as above. No other command writes into the run's folder meanwhile."""
     simulation = resolved.model.simulation[name]
-    engine, reduced = engines()[simulation.engine], simulation.level != "L3"
+    engine, reduced = engine_of(simulation.engine), simulation.level != "L3"
     write_plan(resolved, name, paths)
     plan = read_plan(paths, name, library)
     problems = check_level(plan, paths) if reduced else []
