@@ -241,9 +241,9 @@ def test_runs_of_changed_circuits_side_by_side(tmp_path):
     assert "Synchrony (1: independent)" in page and "× 1.50" in page
 
 
-def test_leaving_out_a_whole_run_is_told_before_it_runs(tmp_path, capsys):
-    from pipeline.cli import main
-
-    _model(tmp_path, MODEL.replace("skip: 0 ms", "skip: 395 ms, runs: [base]"))
-    assert main(["validate", str(tmp_path / "model.yaml")]) == 2
-    assert "395 ms leave less than a bin (10 ms) of the run 'base'" in capsys.readouterr().err
+def test_leaving_out_a_whole_run_is_told_before_it_runs(tmp_path):
+    text = MODEL.replace("skip: 0 ms", "skip: 395 ms, runs: [base]")
+    with pytest.raises(
+        ConfigError, match=r"395 ms leave less than a bin \(10 ms\) of the run 'base'"
+    ):
+        _model(tmp_path, text)
