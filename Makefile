@@ -26,7 +26,7 @@ science: $(STAMP)
 	@$(BIN)/python -m pytest -m science tests/science
 
 bench: $(STAMP)
-	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	@$(BIN)/python bench/table.py --write docs/bench.md
 
 docs: $(VENV)/.docs
 	@$(BIN)/python -m pipeline.config.docs

@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from rows import tell
 
 from pipeline import mechanisms
 from pipeline.cells.distances import section_starts
@@ -324,6 +325,7 @@ def main(arguments: list[str]) -> None:
     print(
         f"ratio  {other / own:.2f}   largest difference of a score {gaps[worst]:.3f} sd ({worst})"
     )
+    tell(f"one individual of {len(same)} features", own, "s", other, "plain BluePyOpt")
     shift = max(abs(ours.scores[k] - coarse.scores[k]) for k in same)
     text = f"{quick:.2f} s, ratio {other / quick:.2f}, scores move by {shift:.3f} sd at most"
     print(f"ours with a tolerance of {LOOSE}: {text}")

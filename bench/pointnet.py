@@ -21,6 +21,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from rows import tell
 
 STAGES = (("nodes",), ("edges",), ("circuit",), ("stimulus", "--name", "gratings"))
 
@@ -225,6 +226,10 @@ def main() -> None:
         )
     if {"ours", "pynest"} <= set(found):
         mine, bound = found["ours"], found["pynest"]
+        work = f"v1 {options.size} on NEST, {options.ms:g} ms, {options.threads} threads"
+        memory = mine["peak_mib"]
+        tell(f"{work}: load", mine["load_s"], "s", bound["load_s"], "PyNEST by hand", memory=memory)
+        tell(f"{work}: run", mine["run_s"], "s", bound["run_s"], "PyNEST by hand", memory=memory)
         for key in ("load_s", "run_s", "peak_mib"):
             print(f"ours over PyNEST, {key}: {mine[key] / bound[key]:.2f}")
     print("same spikes:", len({tuple(row["check"]) for row in found.values()}) == 1)

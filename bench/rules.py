@@ -28,6 +28,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from rows import tell
+
 P0, SIGMA, RADIUS, HEIGHT = 0.2, 150.0, 400.0, 1000.0
 PEER_SIZES = (2_000, 5_000, 10_000)
 OWN_SIZES = (2_000, 5_000, 10_000, 50_000, 100_000)
@@ -294,6 +296,16 @@ def best(tool: str, n: int, repeat: int) -> dict:
     return min(done, key=lambda each: each["seconds"]) if done else results[-1]
 
 
+def hand_over(results: list[dict]) -> None:
+    """Rows for the table of all benches."""
+    mine = {row["n"]: row for row in results if row["tool"] == "ours" and "seconds" in row}
+    for row in results:
+        own = mine.get(row["n"])
+        if own and row["tool"] != "ours" and "seconds" in row:
+            work = f"distance rule, {row['n']:,} cells, built and saved"
+            tell(work, own["seconds"], "s", row["seconds"], row["tool"], memory=own["peak"])
+
+
 def bounds(results: list[dict]) -> list[str]:
     """One line per size of ours whose arrays were also dumped: time over that of the dump."""
     times = {(each["tool"], each["n"]): each["seconds"] for each in results if "seconds" in each}
@@ -336,6 +348,7 @@ def main() -> None:
             if tool == "ours" and "seconds" in results[-1]:
                 reference[n] = results[-1]["edges"] / results[-1]["seconds"]
             print(row(results[-1], reference), flush=True)
+    hand_over(results)
     print("\n".join(bounds(results)))
     print("load", " ".join(f"{load:.1f}" for load in os.getloadavg()))
     if options.json:

@@ -30,6 +30,7 @@ from pathlib import Path
 
 import numpy as np
 import yaml
+from rows import tell
 
 from pipeline.cli import main
 from pipeline.commands import cache_folder
@@ -397,6 +398,7 @@ if __name__ == "__main__":
     print(f"load average {os.getloadavg()[0]:.1f}")
     kept: dict = {}
     reference: dict[str, float] = {}
+    first = chosen.only[0]
     with tempfile.TemporaryDirectory() as place:
         for label in chosen.only:
             found = measure(label, kept, chosen, Path(place))
@@ -416,3 +418,10 @@ if __name__ == "__main__":
                 )
             cells += [f"{found['spikes']:.0f} spikes"] if "spikes" in found else []
             print("  ".join(cells) + f"  (load {os.getloadavg()[0]:.1f})", flush=True)
+            if label not in LOADS and found.get("run_s") and reference is not found:
+                work = f"{chosen.cells} HH cells with reports, {chosen.ms:g} ms, {label}"
+                peak = found.get("memory_mib")
+                tell(f"{work}: run", found["run_s"], "s", reference["run_s"], first, memory=peak)
+                tell(
+                    f"{work}: load", found["build_s"], "s", reference["build_s"], first, memory=peak
+                )

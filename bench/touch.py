@@ -28,6 +28,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from rows import tell
 
 FULL, SIDE, HEIGHT = 31_346, 231.0, 2082.0
 OPEN = ("full_apache2", "full_ccby4")
@@ -370,9 +371,22 @@ def main() -> None:
         ours = child("ours", args, n) if "ours" in args.only else None
         if ours:
             print(ours_line(n, ours), flush=True)
+            each = 1e9 * ours["detect"] / max(ours["touches"], 1)
+            tell(
+                f"touches of {n:,} cells, {args.threads} threads",
+                each,
+                "ns each",
+                memory=ours["peak"],
+            )
         if ours and "peer" in args.only and ours["targets"] * BYTES < ROOM:
             if found := child("peer", args, n):
                 print(peer_line(ours, found), flush=True)
+                boxes = found["boxes"]["queries"] / found["boxes"]["seconds"]
+                rate = ours["axon_segments"] / ours["search"]
+                tell(
+                    f"neighbours of axon segments, {n:,} cells, {args.threads} threads", rate, "segments/s",
+                    boxes, "brain-indexer, boxes, 1 thread", memory=ours["peak"], more_is_better=True,
+                )  # fmt: skip
     if "bare" in args.only and (r := child("bare", args)):
         print(f"bare loops, 1 thread: sift {r['sift']:.3g}/s, overlap {r['overlap']:.3g}/s")
 

@@ -74,10 +74,16 @@ def measure(seconds: float) -> None:
         job = {"root": str(paths.root.resolve()), "library": str(compiled_library(paths))}
         peer = run_ranks("bench.worm", job, 1)
         rows.append(("Python per step, 1 rank", peer["run_s"], rows[0][2]))
+    from rows import tell
+
     print(f"{'run':<26}{'wall s':>9}{'s per simulated s':>20}{'segment steps/s':>18}")
     for name, wall, segments in rows:
         rate = segments * seconds * 2000 / wall
         print(f"{name:<26}{wall:>9.2f}{wall / seconds:>20.2f}{rate:>18.3g}")
+    (_, one, _), (_, two, _), (_, stepped_wall, _) = rows
+    work = f"worm, 136 neurons, {seconds:g} s, 1 rank"
+    tell(work, one, "s", stepped_wall, "somata read by Python at every step")
+    tell(work.replace("1 rank", "2 ranks"), two, "s", one, "1 rank")
 
 
 if __name__ == "__main__":

@@ -120,7 +120,7 @@ def map_surviving(
     with ProcessPool(
         workers, max_tasks=recycle, initializer=end_with_parent, context=context
     ) as pool:
-        job = partial(_limited, function, limit)
+        job = partial(limited, function, limit)
         waiting = [pool.schedule(job, args=[item], timeout=patience * limit) for item in items]
         shown = progress(waiting, total=len(items), label=label)
         return [_survived(future, limit, patience) for future in shown]
@@ -139,8 +139,11 @@ def _survived(future, limit: float, patience: float) -> object:
         return f"{type(error).__name__}: {error}"
 
 
-def _limited(function: Callable[[Item], Result], limit: float, item: Item) -> Result:
-    """The system ends the worker at the limit, wherever it is: a simulator heeds no Python signal."""
+def limited(function: Callable[[Item], Result], limit: float, item: Item) -> Result:
+    """Applies a function in a worker that ends with SIGXCPU after ``limit`` s of processor time.
+
+    The system ends it, wherever it is: a simulator heeds no Python signal.
+    """
     used = resource.getrusage(resource.RUSAGE_SELF)
     soft = math.ceil(used.ru_utime + used.ru_stime + limit)
     resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.getrlimit(resource.RLIMIT_CPU)[1]))

@@ -54,7 +54,7 @@ class Evaluation(Strict):
     time_limit: float = Field(
         300.0,
         gt=0,
-        description="s; beyond it every score is the worst. `generalise`: of processor time.",
+        description="s of processor time; beyond it every score is the worst.",
     )
     recycle: int = Field(100, ge=1, description="Evaluations after which a worker is replaced.")
     worst: float = Field(250.0, gt=0, description="Score of a feature that cannot be computed.")

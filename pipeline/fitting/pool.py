@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import pickle
+import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import TimeoutError as Late
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 
 from pipeline.fitting.evaluate import Outcome, Task, evaluate
-from pipeline.worker import end_with_parent
+from pipeline.worker import PATIENCE, end_with_parent, limited
 
 log = logging.getLogger(__name__)
 
@@ -45,9 +46,10 @@ class Pool:
         task_file: Pickle that this command wrote itself: ``(Task, library or None)``.
         objectives: Number of scores.
         workers: Processes.
-        limit: s per evaluation.
+        limit: s of processor time per evaluation, so that a busy machine changes no result.
         recycle: Evaluations after which a worker is replaced, so that memory does not grow.
         worst: Score of an individual that failed.
+        patience: Wall time over processor time that an evaluation may take.
         function: What is called in a worker with the task file and a vector.
     """
 
@@ -59,11 +61,13 @@ class Pool:
         limit: float,
         recycle: int,
         worst: float,
+        patience: float = PATIENCE,
         function: Callable[[str, list[float]], Tried] | None = None,
     ):
         from pebble import ProcessPool
 
-        self._call = partial(function or try_vector, str(task_file))
+        self._call = partial(limited, partial(function or try_vector, str(task_file)), limit)
+        self._patience = patience
         self._limit, self._worst, self._objectives = limit, [worst] * objectives, objectives
         import multiprocessing
 
@@ -75,7 +79,9 @@ class Pool:
     def map(self, vectors: Sequence[Sequence[float]]):
         """Yields one Tried per vector, in their order."""
         jobs = [
-            self._pool.schedule(self._call, args=[list(vector)], timeout=self._limit)
+            self._pool.schedule(
+                self._call, args=[list(vector)], timeout=self._patience * self._limit
+            )
             for vector in vectors
         ]
         for job in jobs:
@@ -87,8 +93,11 @@ class Pool:
         try:
             found = job.result()
         except Late:
-            return Tried(self._worst, f"took longer than {self._limit:g} s")
+            return Tried(self._worst, f"took longer than {self._patience * self._limit:g} s")
         except ProcessExpired as error:
+            if error.exitcode == -signal.SIGXCPU:
+                late = f"took longer than {self._limit:g} s of processor time"
+                return Tried(self._worst, late)
             return Tried(self._worst, f"the worker died (exit code {error.exitcode})")
         except Exception as error:  # whatever an individual does, the search goes on
             return Tried(self._worst, f"{type(error).__name__}: {error}")

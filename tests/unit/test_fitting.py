@@ -279,16 +279,22 @@ def misbehave(task_file, vector):
         raise ValueError("voltage is not finite")
     elif kind == 4:
         return Tried([0.0], "")
+    elif kind == 5:
+        while True:
+            pass
     return Tried([float(os.getpid()), 1.0], "")
 
 
 def test_workers_may_hang_crash_and_raise(tmp_path):
     pytest.importorskip("pebble")
-    with Pool(tmp_path / "t", 2, 2, 3.0, 3, 250.0, misbehave) as pool:
-        found = list(pool.map([[k] for k in (0, 1, 2, 3, 4, 0, 0, 0, 0, 0)]))
-    assert [len(tried.scores) for tried in found] == [2] * 10
-    for tried, said in zip(found[1:5], ("longer than 3 s", "died", "not finite", "1 scores"),
-                           strict=True):  # fmt: skip
+    with Pool(tmp_path / "t", 2, 2, 1.0, 3, 250.0, patience=4.0, function=misbehave) as pool:
+        found = list(pool.map([[k] for k in (0, 1, 2, 3, 4, 5, 0, 0, 0, 0, 0)]))
+    assert [len(tried.scores) for tried in found] == [2] * 11
+    for tried, said in zip(
+        found[1:6],
+        ("longer than 4 s", "died", "not finite", "1 scores", "longer than 1 s of processor time"),
+        strict=True,
+    ):
         assert tried.scores == [250.0, 250.0] and said in tried.reason
-    assert all(not tried.reason for tried in (found[0], *found[5:]))
-    assert len({tried.scores[0] for tried in (found[0], *found[5:])}) > 1  # workers are replaced
+    assert all(not tried.reason for tried in (found[0], *found[6:]))
+    assert len({tried.scores[0] for tried in (found[0], *found[6:])}) > 1  # workers are replaced
