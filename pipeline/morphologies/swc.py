@@ -9,7 +9,10 @@ from pipeline.morphologies.shape import Shape
 
 
 def swc_text(shape: Shape) -> str:
-    """Returns the file of a cell in canonical order, the soma a point at the origin: id, type, x, y, z, radius (um, 3 decimals), parent."""
+    """Returns the file of a cell in canonical order; the soma is one point at the origin.
+
+    Columns: id, type, x, y, z, radius (um, 3 decimals), parent.
+    """
     lines = [f"1 {SOMA} 0 0 0 {_number(shape.soma_radius)} -1"]
     last: list[int] = []
     for section in shape.sections:
