@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from pipeline.cells.morphology import SOMA
 from pipeline.morphologies.shape import Shape
-from pipeline.runtime import write_text
-
-
-def write_swc(path: str | Path, shape: Shape) -> None:
-    """Writes a cell in canonical order; the soma is one point at the origin.
-
-    Args:
-        path: The file.
-        shape: In canonical order; um.
-    """
-    write_text(path, swc_text(shape))
 
 
 def swc_text(shape: Shape) -> str:
-    """Returns the text of the file: id, type, x, y, z, radius (um, 3 decimals), parent."""
+    """Returns the file of a cell in canonical order; the soma is one point at the origin.
+
+    Columns: id, type, x, y, z, radius (um, 3 decimals), parent.
+    """
     lines = [f"1 {SOMA} 0 0 0 {_number(shape.soma_radius)} -1"]
     last: list[int] = []
     for section in shape.sections:

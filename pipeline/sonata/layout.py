@@ -76,20 +76,6 @@ def edge_population_name(source: str, target: str, kind: str) -> str:
     return f"{source}__{target}__{kind}"
 
 
-def split_edge_population(name: str) -> tuple[str, str, str]:
-    """Returns (source, target, kind) of an edge population's name.
-
-    Raises:
-        CircuitError: If the name is not of the form ``<source>__<target>__<kind>``.
-    """
-    parts = name.split("__")
-    if len(parts) != 3 or not all(parts) or parts[2] not in EDGE_KINDS:
-        raise CircuitError(
-            f"edge population {name!r} is not <source>__<target>__<{'|'.join(EDGE_KINDS)}>"
-        )
-    return parts[0], parts[1], parts[2]
-
-
 PART_FILES = "{stem}.part-*-of-*.h5"
 """Pattern of all parts of an edges file."""
 
@@ -180,10 +166,6 @@ class CircuitPaths:
     @property
     def provenance(self) -> Path:
         return self.root / "provenance.json"
-
-    @property
-    def resolved(self) -> Path:
-        return self.root / "resolved.json"
 
     def nodes(self, population: str) -> Path:
         return self.network / f"{population}.nodes.h5"

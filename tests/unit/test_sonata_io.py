@@ -253,12 +253,9 @@ def test_missing_files_and_populations_say_so(tmp_path):
 
 def test_names_and_paths():
     name = layout.edge_population_name("sensory", "neurons", "chemical")
-    assert layout.split_edge_population(name) == ("sensory", "neurons", "chemical")
     for bad in (("a__b", "c", "chemical"), ("", "c", "chemical"), ("a", "b", "magic")):
         with pytest.raises(CircuitError):
             layout.edge_population_name(*bad)
-    with pytest.raises(CircuitError):
-        layout.split_edge_population("a__b")
     paths = layout.CircuitPaths("root")
     assert paths.edges(name).as_posix() == f"root/network/{name}.edges.h5"
     assert paths.report("rest", "v").as_posix() == "root/sim/rest/v.h5"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -106,11 +106,6 @@ class Scene:
         from pipeline.edges.touch.tissue import axon_inside
 
         return axon_inside(self.shapes, self.cells, np.arange(len(self.cells)))
-
-    @cached_property
-    def dendrite(self) -> np.ndarray:
-        """Dendrite length of every cell: float64 [cells], um."""
-        return self._lengths(self.shapes.kind > AXON)[self.cells.morphology]
 
     def _lengths(self, chosen: np.ndarray) -> np.ndarray:
         sums = np.concatenate([[0.0], np.cumsum(self.shapes.length * chosen, dtype=np.float64)])
@@ -242,8 +237,3 @@ def compile_touch_rules(path: Path, config: TouchDetection, types: Types) -> Tou
     return TouchRules(
         spine, allowed, config.region_gap, config.spacing, (near.inhibitory, near.excitatory)
     )
-
-
-def with_threads(scene: Scene, threads: int) -> Scene:
-    """Returns the scene for another number of threads; results do not change."""
-    return replace(scene, threads=threads)
