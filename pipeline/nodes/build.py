@@ -14,7 +14,8 @@ from pipeline.config.schema import TableNodes, VirtualNodes
 from pipeline.errors import ConfigError, MorphologyError, PipelineError, Problem
 from pipeline.nodes.populations import WRITERS
 from pipeline.nodes.table import NodeTable, read_nodes_table
-from pipeline.runtime import atomic_path, progress, write_json
+from pipeline.nodes.whole_cells import centred_swc
+from pipeline.runtime import atomic_path, progress, write_json, write_text
 from pipeline.sonata.configs import write_node_sets, write_types
 from pipeline.sonata.layout import CircuitPaths
 from pipeline.sonata.write import write_nodes
@@ -153,9 +154,19 @@ def _write_components(resolved: Resolved, table: NodeTable, paths: CircuitPaths)
 
 
 def _write_centred(source: Path, centre: np.ndarray, target: Path) -> None:
+    import morphio
     import morphio.mut
 
-    morphology = morphio.mut.Morphology(str(source))
+    change = morphio.Option.allow_unifurcated_section_change  # as it was read
+    quiet = morphio.WarningHandlerCollector()
+    morphology = morphio.mut.Morphology(str(source), options=change, warning_handler=quiet)
+    if any(len(section.children) == 1 for section in morphology.iter()):
+        # MorphIO reads a section type that changes without a branch, and does not write it.
+        if source.suffix.lower() != ".swc":
+            message = "a section type changes without a branch"
+            raise MorphologyError(Problem(str(source), message, "convert the file to SWC"))
+        write_text(target, centred_swc(source, centre))
+        return
     morphology.soma.points = morphology.soma.points - centre
     for section in morphology.iter():
         section.points = section.points - centre

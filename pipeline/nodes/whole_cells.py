@@ -234,7 +234,7 @@ def _candidate(folder: Path, population: str, row: dict[str, str], axon: str) ->
     shape = read_morphology(file, axon)
     emodel = read_fit(folder / row["fit"])
     name, reach = f"{population}_{row['name']}", _reach(shape, angle)
-    return Candidate(name, emodel, _centred(file, shape.soma_position), depth, angle, reach)
+    return Candidate(name, emodel, centred_swc(file, shape.soma_position), depth, angle, reach)
 
 
 def _reach(shape: Morphology, angle: float) -> float:
@@ -246,8 +246,8 @@ def _reach(shape: Morphology, angle: float) -> float:
     return float((offset[:, 0] * math.sin(angle) + offset[:, 1] * math.cos(angle)).max())
 
 
-def _centred(path: Path, centre: np.ndarray) -> str:
-    """An SWC file's text with the soma at the origin."""
+def centred_swc(path: Path, centre: np.ndarray) -> str:
+    """Returns an SWC file's text with a point, such as the soma, at the origin."""
     lines = []
     for line in path.read_text(encoding="utf-8").splitlines():
         words = line.split()

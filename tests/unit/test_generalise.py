@@ -104,6 +104,7 @@ def write_variant(folder: Path, etypes=tuple(ETYPES), **changes) -> str:
     data = {
         "extends": f"{MODEL}/variants/tiny.yaml",
         "name": "judged",
+        "remove": ["generalise", "simulation.short", "analysis.network"],
         "set": {
             "generalise": entry | changes,
             "mechanisms": ["cortex"],

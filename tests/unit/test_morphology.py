@@ -23,6 +23,7 @@ from pipeline.cells.morphology import (
 from pipeline.config.emodel import EModel, Membrane, read_emodel
 from pipeline.config.schema import DLambda, FixedLength
 from pipeline.errors import MorphologyError
+from pipeline.nodes.build import _write_centred
 from pipeline.simulation.neurodamus_cells import sections_of_edges
 from pipeline.simulation.neuron_cells import voltages
 
@@ -156,3 +157,15 @@ def test_edges_find_their_section_where_the_axon_was_replaced(tmp_path):
     assert [none.section_of(k) for k in range(3)] == [0, 0, 1]
     with pytest.raises(IndexError):
         cut.section_of(3)
+
+
+def test_an_axon_that_goes_on_from_a_dendrite_is_copied_with_its_sections(tmp_path):
+    """MorphIO reads a type that changes without a branch, and does not write it."""
+    source, target = tmp_path / "a.swc", tmp_path / "b.swc"
+    source.write_text(
+        "# cell\n1 1 5 0 0 2 -1\n2 3 5 2 0 1 1\n3 3 5 9 0 1 2\n4 2 5 20 0 1 3\n5 2 5 30 0 1 4\n"
+    )
+    _write_centred(source, np.array([5.0, 0.0, 0.0]), target)
+    before, after = read_morphology(source), read_morphology(target)
+    assert [s.kind for s in after.sections] == [s.kind for s in before.sections] == [1, 3, 2]
+    assert np.allclose(after.sections[2].points, before.sections[2].points - [5, 0, 0])

@@ -181,6 +181,7 @@ def test_judging_morphologies_is_scattered_and_comes_before_the_nodes(tmp_path):
     (tmp_path / "judged.yaml").write_text(f"""
 extends: {ROOT}/models/column/variants/tiny.yaml
 name: judged
+remove: [generalise, simulation.short, analysis.network]
 set:
   generalise: {{nodes: cells, emodels: {tmp_path}/emodels, table: {tmp_path}/etypes.csv, parts: 3}}
   extract: {{L5TPC: {{
