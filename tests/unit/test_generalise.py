@@ -461,7 +461,7 @@ def test_the_verb_says_what_it_judged(tmp_path, capsys, monkeypatch):
     assert main([*command, "--workers", "1"]) == 0
     said = capsys.readouterr().out
     assert "of 621 pairs accepted" in said and "466 evaluated now" in said
-    assert main(["generalise", MODEL, "--out", str(tmp_path / "out")]) == 2
+    assert main(["generalise", MODEL, "full", "--out", str(tmp_path / "out")]) == 2
     assert "no key generalise" in capsys.readouterr().err
 
 
