@@ -158,7 +158,7 @@ def test_a_cell_without_dendrites_hears_on_its_soma():
     ("change", "message"),
     [({"probability": 1.2}, "probability is 1.2"), ({"synapses_per_connection": 0}, "expected 1"),
      ({"source": ""}, "source is empty"), ({"post": "L4_PC"}, "stands twice"),
-     ({"synapses_sd": "many"}, "expected a number")],
+     ({"synapses_sd": "many"}, "synapses_sd is 'many' .write a number")],
 )  # fmt: skip
 def test_tables_that_cannot_be_meant(tmp_path, change, message):
     write_pathways(tmp_path, **change)

@@ -238,9 +238,9 @@ def test_plans_need_no_morphologies():
 
 
 def cells_alone(variant):
-    """The model without its edges and morphologies, whose stages have tests of their own."""
+    """The model without its other stages, which have tests of their own."""
     resolved = load_model(MODEL, variant)
-    changes = {"edges": {}, "morphologies": None}
+    changes = {"edges": {}, "morphologies": None, "generalise": None, "simulation": {}}
     return replace(resolved, model=resolved.model.model_copy(update=changes))
 
 

@@ -143,7 +143,7 @@ edited(
 @broken("config: missing key")
 def _(bench):
     bench.edit("model.yaml", "    table: tables", "    # table: tables")
-    return bench.command("validate"), ["model.yaml:18  nodes.cells", "'table' is missing", "add it"]
+    return bench.command("validate"), ["model.yaml:19  nodes.cells", "'table' is missing", "add it"]
 
 
 edited("config: wrong type", "seed: 1", "seed: many", "seed", "integer", "'many'")
