@@ -105,9 +105,16 @@ def _sources(library: Path, emodel: Path) -> dict[str, object]:
     if used - files.keys() - BUILT_IN:
         names = list(files.values())
     hashes = {name: manifest["sources"][name] for name in sorted(names)}
-    # Cells are judged in NEURON, whether CoreNEURON's library was made beside it or not.
-    options = [option for option in manifest["options"] if option != "-coreneuron"]
-    return {"options": options, "sources": hashes}
+    return {"options": _deciding(manifest["options"]), "sources": hashes}
+
+
+def _deciding(options: list[str]) -> list[str]:
+    """Compiler options without those that change no cell: CoreNEURON's library, defines of engines."""
+    kept = [option for option in options if option != "-coreneuron"]
+    if "-incflags" not in kept:
+        return kept
+    words = [word for word in kept[-1].split() if not word.startswith("-D")]
+    return ["-incflags", " ".join(words)] if words else []
 
 
 def make_task(own: Judged, name: str, shape: Morphology) -> Task:

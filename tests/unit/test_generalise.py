@@ -515,3 +515,18 @@ def test_the_tables_of_targets_are_whole():
         held = set(targets.loc[targets["held_out"] == 1, "protocol"])
         held -= {"H40S8_all"}  # the recipe of this cell names a table without it
         assert len(held) == 1 and held.pop().startswith("Step_")
+
+
+@pytest.mark.parametrize(
+    ("options", "deciding"),
+    [
+        ([], []),
+        (["-coreneuron"], []),
+        (["-coreneuron", "-incflags", "-DDISABLE_REPORTINGLIB"], []),
+        (["-incflags", "-DX -O3 -ffast-math"], ["-incflags", "-O3 -ffast-math"]),
+    ],
+)
+def test_what_an_engine_defines_judges_nothing_anew(options, deciding):
+    from pipeline.generalise.evaluator import _deciding
+
+    assert _deciding(options) == deciding
