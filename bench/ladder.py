@@ -1,7 +1,7 @@
 """The column's 50 cells at L3, L2 and L1: one stand-in e-model on every shape, the table of levels.
 
 ``python bench/ladder.py [--ms 300] [--dt 0.1] [--hh soma|all] [--folder FOLDER]``: builds `column` `tiny`,
-gives all cells one stand-in in place of e-models (judging those takes hours), `hh` in the soma or in
+gives all cells one stand-in in place of its e-models, `hh` in the soma or in
 all sections, drives them by a current, runs the levels on BioNet and L2 on PointNet as well, and prints what
 ``analyse`` finds.
 """
@@ -47,7 +47,7 @@ def write_variant(folder: Path, ms: float, dt: float, current: float) -> Path:
     text = {
         "extends": str(ROOT / "models/column/variants/tiny.yaml"), "name": "ladder",
         "set": {"simulation": runs, "report.fits": [], "mechanisms": ["cortex", "release", "glif"]},
-        "remove": ["analysis.touches"],
+        "remove": ["analysis.touches", "analysis.network", "generalise", "simulation.short"],
     }  # fmt: skip
     path = folder / "ladder.yaml"
     path.write_text(yaml.safe_dump(text, sort_keys=False))
