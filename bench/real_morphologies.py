@@ -42,6 +42,18 @@ GROWN = ("distributions", "real", "tries")
 """Keys of grown morphologies that a library has not."""
 
 
+def grown_variant(base: Path, target: Path) -> None:
+    """Writes the base without e-models: shapes are compared, not judged."""
+    from pipeline.config.load import load_model
+
+    tree = load_model(str(base)).tree
+    runs = [f"simulation.{name}" for name in tree["simulation"]]
+    studies = ["analysis.network"] if tree["analysis"]["network"] else []
+    judged = ["generalise"] if tree["generalise"] else []
+    remove = [*judged, *runs, *studies]
+    target.write_text(json.dumps({"extends": str(base), "name": target.stem, "remove": remove}))
+
+
 def real_variant(base: Path, folder: Path, target: Path) -> None:
     """Writes the variant that takes its morphologies from a folder; the rest is the base's."""
     from pipeline.config.load import load_model
@@ -105,7 +117,8 @@ def main() -> None:
         return
     out = (options.out or Path(tempfile.mkdtemp(prefix="real_morphologies_"))).resolve()
     out.mkdir(parents=True, exist_ok=True)
-    base = ROOT / "models/column/variants" / f"{options.variant}.yaml"
+    base = out / f"{options.variant}.yaml"
+    grown_variant(ROOT / "models/column/variants" / base.name, base)
     real = out / f"{options.variant}_real.yaml"
     real_variant(base, folder, real)
     found, judged = [], []

@@ -42,7 +42,8 @@ def population_of(paths: CircuitPaths) -> str:
 def groups_of_engines(resolved: Resolved) -> list[list[str]]:
     """Returns names of runs that differ only in how they are computed, the one compared with first.
 
-    That is the run on BioNet with NEURON and fewest ranks, if there is one.
+    That is the run on BioNet with NEURON and fewest ranks, if there is one. Runs that are wholly alike (a
+    sweep that meets the run it began with) make no group.
     """
     runs = resolved.model.simulation
     groups: list[list[str]] = []
@@ -53,7 +54,8 @@ def groups_of_engines(resolved: Resolved) -> list[list[str]]:
                 break
         else:
             groups.append([name])
-    return [sorted(group, key=lambda n: _order(runs[n])) for group in groups if len(group) > 1]
+    unlike = [group for group in groups if any(runs[name] != runs[group[0]] for name in group)]
+    return [sorted(group, key=lambda n: _order(runs[n])) for group in unlike]
 
 
 def _order(run: Simulation) -> tuple:

@@ -9,7 +9,7 @@ from pipeline.config.afferents import AfferentEdges
 from pipeline.config.sweeps import grid
 from pipeline.report.figures import Tables
 from pipeline.report.rule_plots import class_colours
-from pipeline.report.style import OURS, Figure, encode, new_figure, style
+from pipeline.report.style import OURS, Figure, encode, few_log_ticks, new_figure, style
 
 _MAPS = {"rate": "mean rate (Hz)", "synchrony": "synchrony", "isi_cv": "cv of intervals",
          "peak_power": "spectral peak over Poisson"}  # fmt: skip
@@ -100,6 +100,7 @@ def draw_lfp(lfp: pd.DataFrame, spectra: pd.DataFrame, dpi: int) -> str:
         left.set_yticks([k * step for k in range(len(names))], [name[1:] for name in names])
         left.set_ylabel(f"y (µm); {step:.2g} mV apart")
         left.set_xlabel("ms")
+        few_log_ticks(right.xaxis)
         right.set_xlabel("Hz")
         right.set_ylabel("power (mV²/Hz)")
         return encode(figure, "svg", max(150, dpi))
@@ -224,6 +225,7 @@ def draw_run(
         if len(part):
             axes.loglog(part["frequency"], part["power"], color=OURS)
             axes.loglog(part["frequency"], part["poisson"], color="#888888", linestyle="--")
+            few_log_ticks(axes.xaxis)
         axes.set_xlabel("Hz")
         axes.set_ylabel("power (Hz²/Hz)")
         axes = figure.add_subplot(grid_[1, 1])
@@ -246,6 +248,7 @@ def draw_run(
             positive = np.sort(coupling["rate"][coupling["rate"] > 0])
             if len(positive):
                 axes.semilogx(positive, np.arange(1, len(positive) + 1) / len(coupling), color=OURS)
+                few_log_ticks(axes.xaxis)
             axes.set_xlabel("rate (Hz)")
         axes.set_ylabel("rate (Hz)" if len(psth) else "share of cells")
         return encode(figure, "svg", max(150, dpi))

@@ -247,3 +247,9 @@ def test_leaving_out_a_whole_run_is_told_before_it_runs(tmp_path):
         ConfigError, match=r"395 ms leave less than a bin \(10 ms\) of the run 'base'"
     ):
         _model(tmp_path, text)
+
+
+def test_a_sweep_that_meets_its_run_is_no_comparison_of_engines(tmp_path):
+    text = MODEL.replace("[90, 100, 110]", "[90, 100]").replace("[1.0 mM, 2 mM]", "[1.0 mM]")
+    text = text.replace("    duration: 400 ms\n", "    duration: 400 ms\n    calcium: 1.0 mM\n")
+    assert groups_of_engines(_model(tmp_path, text)) == []
