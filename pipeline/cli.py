@@ -199,7 +199,11 @@ def _verbs_on_emodels(stage) -> None:
     optimise.add_argument("--save", action="store_true", help="write the model's own files, too")
     optimise.add_argument("--workers", type=int, default=2, help="processes")
     generalise = stage("generalise", emodel_commands.generalise, "generalise column tiny")
-    generalise.add_argument("--part", type=_part, metavar="I/N", help="only evaluate one part")
+    share = generalise.add_mutually_exclusive_group()
+    share.add_argument("--part", type=_part, metavar="I/N", help="only evaluate one part")
+    share.add_argument(
+        "--at-most", type=_count, metavar="N", help="evaluate N pairs, list the rest as left"
+    )
     generalise.add_argument("--workers", type=_positive, default=2, help="processes")
     generalise.add_argument("--cache", type=Path, help="folder of kept evaluations")
     generalise.add_argument("--save", action="store_true", help="write generalise.known, too")
@@ -268,11 +272,16 @@ def _verbs_on_files(verb, parser: argparse.ArgumentParser) -> None:
     tables.add_argument("folder", type=Path, help="the model folder to write into")
 
 
-def _positive(text: str) -> int:
-    number = int(text) if text.strip().isdecimal() else 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of 1 or more, found {text!r}")
+def _count(text: str, least: int = 0) -> int:
+    number = int(text) if text.strip().isdecimal() else -1
+    if number < least:
+        message = f"expected a whole number of {least} or more, found {text!r}"
+        raise argparse.ArgumentTypeError(message)
     return number
+
+
+def _positive(text: str) -> int:
+    return _count(text, 1)
 
 
 def _part(text: str) -> tuple[int, int]:

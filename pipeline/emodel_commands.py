@@ -61,11 +61,14 @@ def generalise(options: argparse.Namespace) -> None:
         found = stage.run_part(resolved, paths, evaluator, store, part - 1, parts, options.workers)
         print(f"{found[0]}  {found[1]} evaluated")
         return
-    found = stage.run_generalise(resolved, paths, evaluator, store, options.workers, options.save)
+    found = stage.run_generalise(
+        resolved, paths, evaluator, store, options.workers, options.save, options.at_most
+    )
+    left = f", {found['left']} not evaluated yet" if found["left"] else ""
     print(
         f"{paths.generalise('pairs')}  {found['accepted']} of {found['pairs']} pairs accepted, "
         f"{found['covered']} of {found['me_types']} me-types covered, "
-        f"{found['evaluated']} evaluated now"
+        f"{found['evaluated']} evaluated now{left}"
     )
 
 

@@ -20,6 +20,19 @@ from pipeline.config.quantity import (
 )
 
 
+class Passive(Strict):
+    """Least squares of a start's passive numbers on rest and input resistance alone."""
+
+    steps: int = Field(
+        ge=1, le=1000, description="Trials of a step; every third needs slopes, too."
+    )
+    parameters: list[Text] = Field(
+        default=["?_pas.passive.*", "gIhbar.Ih.*"],
+        min_length=1,
+        description="Free parameters that move: patterns (* and ?) of name.mechanism.place.",
+    )
+
+
 class Search(Strict):
     """What BluePyOpt does."""
 
@@ -40,12 +53,21 @@ class Search(Strict):
     spread: float = Field(
         0.05, gt=0, le=1, description="Sd of the moves of the copies, in parts of the bounds."
     )
+    passive: Passive | None = Field(
+        None, description="First the passive numbers of each start are moved; none: they stay."
+    )
     polish: int = Field(
         0,
         ge=0,
         le=1000,
         description="Steps of least squares (SciPy) from the best individual after the generations.",
     )
+
+    @model_validator(mode="after")
+    def _moves_a_start(self) -> Search:
+        if self.passive and not self.start:
+            raise ValueError("passive moves the numbers of a start: name an e-model under start")
+        return self
 
 
 class Evaluation(Strict):

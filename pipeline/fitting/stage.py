@@ -7,7 +7,8 @@ import importlib.metadata
 import json
 import pickle
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -22,6 +23,7 @@ from pipeline.fitting.currents import COLUMNS, spike_currents
 from pipeline.fitting.evaluate import Outcome, Task
 from pipeline.fitting.experiment import place_of
 from pipeline.fitting.parameters import emodel_of, free, vector_of
+from pipeline.fitting.passive import moved, passive_task
 from pipeline.fitting.pool import Pool
 from pipeline.fitting.search import Found, ScoreLog, search
 from pipeline.fitting.tables import (
@@ -130,25 +132,44 @@ def run_search(
     starts = [
         vector_of(task.parameters, read_emodel(resolved.path(path))[0]) for path in fit.search.start
     ]
+    if fit.search.passive:
+        starts = _moved_starts(resolved, task, starts, seed, paths, library, workers)
     objectives = [target.label for target in task.targets if not target.held_out]
     key = task_key(task, library)
+    config = fit.search
+    if generations:
+        config = config.model_copy(update={"generations": generations})
+    scores = ScoreLog(paths.fit_log(name, seed), key)
+    with _pool(task, len(objectives), library, workers) as pool:
+        found = search(
+            config, seed, space, len(objectives), scores, pool.map, f"{name} seed {seed}", starts
+        )
+    write_json(paths.fit_result(name, seed), _result(found, space, objectives, key, seed))
+    return paths.fit_result(name, seed)
+
+
+@contextmanager
+def _pool(task: Task, objectives: int, library: Path | None, workers: int) -> Iterator[Pool]:
+    limits = task.settings
     with tempfile.TemporaryDirectory(prefix="sonatina-fit-") as folder:
         task_file = Path(folder) / "task.pickle"
         task_file.write_bytes(pickle.dumps((task, library)))
-        scores = ScoreLog(paths.fit_log(name, seed), key)
-        limits = fit.evaluation
         with Pool(
-            task_file, len(objectives), workers, limits.time_limit, limits.recycle, limits.worst
+            task_file, objectives, workers, limits.time_limit, limits.recycle, limits.worst
         ) as pool:
-            config = fit.search
-            if generations:
-                config = config.model_copy(update={"generations": generations})
-            found = search(
-                config, seed, space, len(objectives), scores, pool.map, f"{name} seed {seed}",
-                starts,
-            )  # fmt: skip
-    write_json(paths.fit_result(name, seed), _result(found, space, objectives, key, seed))
-    return paths.fit_result(name, seed)
+            yield pool
+
+
+def _moved_starts(
+    resolved: Resolved, task: Task, starts: list[list[float]], seed: int, paths: CircuitPaths,
+    library: Path | None, workers: int,
+) -> list[list[float]]:  # fmt: skip
+    """Moves the passive numbers of every start until rest and input resistance fit."""
+    passive, space = passive_task(task), free(task.parameters)
+    scores = ScoreLog(paths.passive_log(task.name, seed), task_key(passive, library))
+    config = resolved.model.fits[task.name].search.passive
+    with _pool(passive, len(passive.targets), library, workers) as pool:
+        return [moved(config, space, start, scores, pool.map) for start in starts]
 
 
 def task_key(task: Task, library: Path | None) -> str:

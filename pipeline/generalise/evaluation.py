@@ -18,6 +18,8 @@ from pipeline.worker import Late, map_surviving
 log = logging.getLogger(__name__)
 RECYCLE = 20
 """Evaluations after which a worker is replaced, so that its memory does not grow."""
+LEFT = "not evaluated yet"
+"""Reason of a pair that a run with ``at_most`` did not come to."""
 VERSION = 1
 """Raised when stored evaluations can no longer be read or would come out otherwise."""
 
@@ -188,6 +190,7 @@ def evaluate_missing(
     evaluator: Evaluator,
     store: Store,
     workers: int = 1,
+    at_most: int | None = None,
 ) -> tuple[dict[Pair, Evaluation], int]:
     """Evaluates the pairs that the store lacks.
 
@@ -197,6 +200,7 @@ def evaluate_missing(
         evaluator: Runs one pair.
         store: Where evaluations stay.
         workers: Processes; results do not depend on it.
+        at_most: Evaluations made now, the first of ``keys``; the rest have the reason ``LEFT``.
 
     Returns:
         The evaluation of every pair, and how many were made now. What an evaluator raised is in
@@ -209,12 +213,14 @@ def evaluate_missing(
         keys[pair]: _Job(
             evaluator, store.folder, keys[pair], morphologies[pair.morphology], pair.emodel
         )
-        for pair in sorted(keys)
+        for pair in keys
         if found[pair] is None
     }
+    jobs = dict(list(jobs.items())[:at_most])
     made = _run_all(list(jobs.values()), evaluator.limit, workers)
     new = dict(zip(jobs, made, strict=True))
-    return {pair: old or new[keys[pair]] for pair, old in found.items()}, len(jobs)
+    left = Evaluation({}, reason=LEFT)
+    return {pair: old or new.get(keys[pair], left) for pair, old in found.items()}, len(jobs)
 
 
 def _enough(found: Evaluation | None, limit: float | None) -> Evaluation | None:

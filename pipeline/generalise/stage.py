@@ -13,6 +13,7 @@ from pipeline.config.load import Resolved
 from pipeline.config.stages import mechanism_folders
 from pipeline.errors import ConfigError, Problem
 from pipeline.generalise.evaluation import (
+    LEFT,
     Evaluator,
     Store,
     evaluate_missing,
@@ -109,15 +110,16 @@ def judge_all(
     evaluator: Evaluator,
     store: Store,
     workers: int = 1,
+    at_most: int | None = None,
 ) -> tuple[Tables, int]:
-    """Judges every pair; only those the store lacks are evaluated.
+    """Judges every pair; only those the store lacks are evaluated, ``at_most`` so many of them.
 
     Returns:
         The tables, and how many evaluations were made now.
     """  # fmt: skip
     config = resolved.model.generalise
     keys = pair_keys(composition.pairs, composition.files, evaluator)
-    found, made = evaluate_missing(keys, composition.files, evaluator, store, workers)
+    found, made = evaluate_missing(keys, composition.files, evaluator, store, workers, at_most)
     folder = resolved.path(config.fitted) if config.fitted else None
     unmet = read_unmet(folder, sorted({p.emodel for p in composition.pairs}), config)
     pairs = pair_table(composition.types, composition.names, keys, found, config, unmet)
@@ -154,7 +156,7 @@ def run_part(
 
 def run_generalise(
     resolved: Resolved, paths: CircuitPaths, evaluator: Evaluator, store: Store, workers: int = 1,
-    save: bool = False,
+    save: bool = False, at_most: int | None = None,
 ) -> dict[str, int]:  # fmt: skip
     """Writes the tables of all pairs.
 
@@ -165,12 +167,13 @@ def run_generalise(
         store: Where evaluations stay.
         workers: Processes.
         save: Whether the model's file of known evaluations is written, too.
+        at_most: Evaluations made now; the rest of the pairs are told as left.
 
     Returns:
-        pairs, accepted, me_types, covered, evaluated (made now).
+        pairs, accepted, me_types, covered, evaluated (made now), left.
     """
     composition = read_composition(resolved, paths)
-    tables, made = judge_all(resolved, composition, evaluator, store, workers)
+    tables, made = judge_all(resolved, composition, evaluator, store, workers, at_most)
     frames = vars(tables)
     for name, frame in frames.items():
         write_text(paths.generalise(name), table_text(frame))
@@ -186,6 +189,7 @@ def run_generalise(
         "me_types": len(tables.coverage),
         "covered": int(tables.coverage["covered"].sum()),
         "evaluated": made,
+        "left": int((tables.pairs["reason"] == LEFT).sum()),
     }
 
 

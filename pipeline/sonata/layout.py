@@ -131,6 +131,10 @@ class CircuitPaths:
         """Every evaluation of one search, as it came."""
         return self.fits / name / f"seed_{seed}.jsonl"
 
+    def passive_log(self, name: str, seed: int) -> Path:
+        """Evaluations of rest and input resistance that moved the starts of one search."""
+        return self.fits / name / f"passive_{seed}.jsonl"
+
     def fit_result(self, name: str, seed: int) -> Path:
         """Best individual of one search."""
         return self.fits / name / f"seed_{seed}.json"

@@ -12,15 +12,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from pipeline.config.distributions import Decay, Exponential
-from pipeline.config.fits import Search
+from pipeline.config.fits import Evaluation, Passive, Search
 from pipeline.errors import ConfigError
+from pipeline.fitting.evaluate import Task
 from pipeline.fitting.parameters import emodel_of, free, vector_of
+from pipeline.fitting.passive import moved, passive_task
 from pipeline.fitting.pool import Pool, Tried
 from pipeline.fitting.search import ScoreLog, first_generation, search
 from pipeline.fitting.tables import (
     Parameter,
+    Target,
     read_parameters,
     read_protocols,
     read_recordings,
@@ -255,6 +259,44 @@ def test_signs_lead_a_polish_through_the_means(tmp_path):
     told = search_with("signs.jsonl", True)
     assert max(told.scores) < 1e-3 < 0.05 < max(search_with("none.jsonl", False).scores)
     assert json.loads((tmp_path / "signs.jsonl").read_text().splitlines()[1])["signs"]
+
+
+def test_passive_numbers_are_moved_first_and_the_others_stay(tmp_path):
+    start = [0.2, -1.0, 2.0, 0.5]
+    bounds = [parameter.bounds for parameter in SPACE]
+    calls: list[tuple[float, ...]] = []
+
+    def evaluate(vectors):
+        calls.extend(vectors)
+        for vector in vectors:
+            signed = [3 * (vector[1] + 2) + vector[2] - 3, vector[1] + 2 - 2 * (vector[2] - 3)]
+            yield Tried([abs(v) for v in signed], "", [-1 if v < 0 else 1 for v in signed])
+
+    config = Passive(steps=9, parameters=["b.*", "c.*"])
+    found = moved(config, SPACE, start, ScoreLog(tmp_path / "p.jsonl", "k"), evaluate)
+    assert found[0] == start[0] and found[3] == start[3]
+    assert found[1:3] == pytest.approx([-2, 3], abs=1e-3)
+    assert all(low <= v <= high for v, (low, high) in zip(found, bounds, strict=True))
+    made = len(calls)
+    again = moved(config, SPACE, start, ScoreLog(tmp_path / "p.jsonl", "k"), evaluate)
+    assert again == found and len(calls) == made  # all from the log
+
+
+def test_the_passive_part_of_a_fit_has_two_protocols_and_no_limit():
+    targets = [
+        Target("RMP", "soma.v", "steady_state_voltage_stimend", -80.0, 1.0, False),
+        Target("Rin", "soma.v", "ohmic_input_resistance_vb_ssse", 100.0, 10.0, False),
+        Target("IDRest_200", "soma.v", "mean_frequency", 10.0, 1.0, False),
+    ]
+    whole = Task("x", None, 40.0, (), {}, {}, tuple(targets), (), Evaluation())
+    part = passive_task(whole)
+    assert [t.protocol for t in part.targets] == ["RMP", "Rin"]
+    assert part.settings.first_limit > 1e6 and whole.settings.first_limit == 3
+
+
+def test_passive_needs_a_start():
+    with pytest.raises(ValidationError, match="name an e-model under start"):
+        Search(passive={"steps": 3})
 
 
 def test_a_log_of_other_settings_is_kept_aside(tmp_path):

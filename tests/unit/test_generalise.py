@@ -22,6 +22,7 @@ from pipeline.config.load import load_model
 from pipeline.errors import CircuitError, ConfigError, PipelineError
 from pipeline.generalise import stage
 from pipeline.generalise.evaluation import (
+    LEFT,
     Evaluation,
     Store,
     evaluate_missing,
@@ -163,9 +164,9 @@ def test_the_most_special_row_gives_the_emodel(tmp_path):
     assert pairs == [
         Pair("m1", "a"),
         Pair("m1", "b"),
+        Pair("n1", "c"),
         Pair("m2", "a"),
         Pair("m2", "b"),
-        Pair("n1", "c"),
     ]
 
 
@@ -320,6 +321,24 @@ def test_only_rows_of_a_new_morphology_are_computed(column, tmp_path):
             base.execute(asked).fetchone()[0]
             == run_generalise(resolved, paths, toy, store)["accepted"]
         )
+
+
+def test_a_run_that_ends_early_has_covered_each_type_and_says_what_is_left(column, tmp_path):
+    resolved, paths, toy = column
+    whole = run_generalise(resolved, paths, Toy(toy.folder), Store(tmp_path / "other"))
+    want = paths.generalise("pairs").read_bytes()
+    store = Store(tmp_path / "store")
+    first = run_generalise(resolved, paths, toy, store, at_most=207)
+    table = pd.read_csv(paths.generalise("pairs"))
+    judged = table[table["reason"] != LEFT]
+    assert first["evaluated"] == 207 and first["left"] == 621 - len(judged) == 621 - 207
+    assert set(judged["me_type"]) == set(table["me_type"])
+    assert (table["accepted"] == 0)[table["reason"] == LEFT].all()
+    nothing = run_generalise(resolved, paths, toy, store, at_most=0)
+    assert nothing | {"evaluated": 207} == first
+    rest = run_generalise(resolved, paths, toy, store)
+    assert rest["evaluated"] == 414 and rest | {"evaluated": 621} == whole
+    assert paths.generalise("pairs").read_bytes() == want
 
 
 def test_a_model_ships_evaluations(column, tmp_path):
