@@ -19,6 +19,8 @@ from pipeline.sonata.reports import read_spikes
 
 _SWEPT = ("rate", "synchrony", "isi_cv", "active", "peak_frequency", "peak_power")
 _MOST_ROWS = 2_000
+SEED = "seed"
+"""Axis of a sweep whose values are repetitions."""
 
 
 def analyse_network(
@@ -28,7 +30,8 @@ def analyse_network(
 
     Returns:
         Tables ``network_<run>_rates``, ``_raster``, ``_coupling``, ``_spectrum``, ``_psth``,
-        ``_answers`` (single runs), and ``sweep_<name>``; metrics ``<run>.<figure>`` and
+        ``_answers`` (single runs), ``sweep_<name>`` and, where seeds are an axis of it,
+        ``sweep_<name>_seeds``; metrics ``<run>.<figure>`` and
         ``<run>.rate.<attribute>.<value>``.
 
     Raises:
@@ -62,8 +65,27 @@ def analyse_network(
             if run in figures
         ]
         if rows:
-            tables[f"sweep_{name}"] = pd.DataFrame(rows, columns=[*sweep.axes, "run", *_SWEPT])
+            table = pd.DataFrame(rows, columns=[*sweep.axes, "run", *_SWEPT])
+            tables[f"sweep_{name}"] = table
+            if SEED in sweep.axes:
+                tables[f"sweep_{name}_seeds"] = seed_spread(table, list(sweep.axes))
     return tables, metrics
+
+
+def seed_spread(table: pd.DataFrame, axes: list[str]) -> pd.DataFrame:
+    """Returns what figures of a grid are over its seeds.
+
+    Args:
+        table: As ``sweep_<name>``.
+        axes: Columns of its axes, ``SEED`` among them.
+
+    Returns:
+        The other axis (if any), quantity, seeds (runs with a value), mean, sd (of one run, n - 1).
+    """
+    others = [axis for axis in axes if axis != SEED]
+    long = table.melt([*others, SEED], list(_SWEPT), "quantity").dropna(subset="value")
+    groups = long.groupby([*others, "quantity"], sort=False)["value"]
+    return groups.agg(seeds="size", mean="mean", sd="std").reset_index()
 
 
 def _run(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from pipeline.analysis.network_tables import SEED
 from pipeline.config.afferents import AfferentEdges
 from pipeline.config.sweeps import grid
 from pipeline.report.figures import Tables
@@ -45,7 +46,9 @@ def network_figures(tables: Tables) -> list[Figure]:
             found.append(_lfp_figure(tables, run, lfp, dpi))
     for name, sweep in model.sweeps.items():
         table = tables[f"sweep_{name}"]
-        if len(table):
+        if len(table) and SEED in sweep.axes:
+            found.append(_seed_figure(tables, name, list(sweep.axes), table))
+        elif len(table):
             found.append(
                 Figure(
                     f"sweep-{name}", f"{name}: {' by '.join(sweep.axes)}",
@@ -57,6 +60,50 @@ def network_figures(tables: Tables) -> list[Figure]:
                 )
             )  # fmt: skip
     return found
+
+
+def _seed_figure(tables: Tables, name: str, axes: list[str], table: pd.DataFrame) -> Figure:
+    spread = tables[f"sweep_{name}_seeds"]
+    return Figure(
+        f"sweep-{name}", f"{name}: spread over seeds",
+        draw_seeds(table, spread, axes, tables.resolved.model.report.dpi),
+        "Mean rate, synchrony, irregularity and spectral peak of every seed, with mean and sd",
+        "Each dot is one run, bars are mean and sd of one run over seeds. A difference between two "
+        "circuits or states that is within these says nothing.",
+        (tables.link(f"sweep_{name}_seeds"), tables.link(f"sweep_{name}")),
+        tables.command("analyse"),
+    )  # fmt: skip
+
+
+def draw_seeds(table: pd.DataFrame, spread: pd.DataFrame, axes_names: list[str], dpi: int) -> str:
+    """Dots of all seeds over the other axis, with mean and sd.
+
+    Args:
+        table: As ``sweep_<name>``.
+        spread: As ``sweep_<name>_seeds``.
+        axes_names: Axes of the grid, the seed among them.
+        dpi: Resolution.
+    """
+    names = [name for name in _MAPS if table[name].notna().any()] or ["rate"]
+    other = next((name for name in axes_names if name != SEED), None)
+    values = list(dict.fromkeys(table[other])) if other else [None]
+    with style():
+        figure = new_figure(2.6 * len(names) + 0.6, 2.9)
+        for index, name in enumerate(names):
+            axes = figure.add_subplot(1, len(names), index + 1)
+            axes.set_title(_MAPS[name])
+            own = spread[spread["quantity"] == name]
+            for place, value in enumerate(values):
+                dots = table[name] if other is None else table[name][table[other] == value]
+                axes.plot([place + 0.15] * len(dots), dots, "o", color=OURS, alpha=0.5, markersize=4)
+                row = own if other is None else own[own[other] == value]
+                if len(row):
+                    axes.errorbar(place - 0.1, row["mean"].iloc[0], row["sd"].iloc[0], fmt="s",
+                                  color="0.2", capsize=3, markersize=4)  # fmt: skip
+            axes.set_xlim(-0.6, len(values) - 0.4)
+            axes.set_xticks(range(len(values)), ["" if v is None else str(v) for v in values])
+            axes.set_xlabel(other or "all seeds")
+        return encode(figure, "svg", dpi)
 
 
 def _depths(tables: Tables) -> pd.Series:

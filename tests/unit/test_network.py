@@ -178,6 +178,37 @@ def test_tables_of_a_grid(tmp_path):
     assert "tonic (threshold of c)" in found[0].caption
 
 
+@pytest.mark.parametrize("axes", ["{calcium: [1.0 mM, 2 mM], seed: [1, 2, 3]}", "{seed: [1, 2, 3]}"])
+def test_seeds_as_an_axis_give_the_spread(tmp_path, axes):
+    text = MODEL.replace("{calcium: [1.0 mM, 2 mM], inputs.tonic.percent: [90, 100, 110]}", axes)
+    resolved = _model(tmp_path, text)
+    paths = CircuitPaths(tmp_path / "out")
+    (tmp_path / "out" / "network").mkdir(parents=True)
+    paths.nodes("c").write_bytes((tmp_path / "nodes.h5").read_bytes())
+    paths.node_types("c").write_text("node_type_id pop_name\n0 c\n", encoding="utf-8")
+    runs = [run for run in resolved.model.simulation if run != "base"]
+    counts = dict(zip(runs, [8, 16, 24, 40, 80, 120], strict=False))
+    assert [resolved.model.simulation[run].seed for run in runs[:3]] == [1, 2, 3]
+    for run, count in counts.items():
+        paths.simulation(run).mkdir(parents=True)
+        write_spikes(paths.spikes(run), "c", np.arange(count) % 4, np.linspace(0, 399, count))
+    tables, _ = analyse_network(resolved, paths)
+    spread = tables["sweep_states_seeds"]
+    rate = spread[spread["quantity"] == "rate"]
+    assert rate["mean"].tolist() == pytest.approx([10.0, 50.0][: len(rate)])
+    assert rate["sd"].tolist() == pytest.approx([5.0, 25.0][: len(rate)])
+    assert rate["seeds"].tolist() == [3, 3][: len(rate)]
+    assert ("calcium" in spread) == ("calcium" in axes)
+    for name, table in tables.items():
+        paths.analysis(name).parent.mkdir(exist_ok=True)
+        table.to_csv(paths.analysis(name), index=False)
+    from pipeline.report.figures import Tables
+    from pipeline.report.network import network_figures
+
+    found = network_figures(Tables(resolved, paths))
+    assert [figure.title for figure in found] == ["states: spread over seeds"]
+
+
 def test_runs_on_several_engines_are_held_beside_one(tmp_path):
     """Spikes and voltages that differ, and those that do not, with what is missing left out."""
     axes = "{simulation: base, axes: {engine: [netpyne, bionet], ranks: [1, 2]}}"
