@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from pipeline.config.distributions import Distributed, Distribution, Parameter
-from pipeline.config.problems import schema_problems, where_is
+from pipeline.config.problems import read_as, where_is
 from pipeline.config.quantity import (
     AxialResistance,
     Capacitance,
@@ -87,10 +87,7 @@ def read_emodel(path: str | Path) -> tuple[EModel, Document]:
         ConfigError: With all problems of the file, each with its line.
     """
     document = read_yaml(path)
-    try:
-        emodel = EModel.model_validate(document.data)
-    except ValidationError as error:
-        raise ConfigError(schema_problems(error, EModel, document)) from None
+    emodel = read_as(EModel, document)
     if emodel.name != Path(path).stem:
         where = str(document.origins.get(("name",), path))
         message = f"name is {emodel.name!r} but the file is {Path(path).name!r}"

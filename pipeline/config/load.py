@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from pipeline.config.crosscheck import check_references
 from pipeline.config.places import inside, list_models, list_variants
-from pipeline.config.problems import DISCRIMINATORS, known_keys, schema_problems, where_is
+from pipeline.config.problems import DISCRIMINATORS, known_keys, read_as, where_is
 from pipeline.config.schema import Model
 from pipeline.config.sweeps import expand
 from pipeline.config.yaml_lines import Document, KeyPath, Origin, dotted, nearest, read_yaml
@@ -149,10 +147,7 @@ def _chain(path: Path) -> list[tuple[Path, Document]]:
 
 def _validate(document: Document) -> Model:
     _mapping(document)
-    try:
-        return Model.model_validate(document.data)
-    except ValidationError as error:
-        raise ConfigError(schema_problems(error, Model, document)) from None
+    return read_as(Model, document)
 
 
 def _split(text: str) -> KeyPath:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import typing
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
 from pipeline.config.yaml_lines import Document, KeyPath, dotted, nearest
-from pipeline.errors import Problem
+from pipeline.errors import ConfigError, Problem
 
+M = TypeVar("M", bound=BaseModel)
 DISCRIMINATORS = ("kind", "rule", "law", "shape")
 _HINTS = {
     "int": "write a whole number",
@@ -45,6 +46,40 @@ def schema_problems(
         where, message, hint = _explain(item, path, model, document)
         problems.append(Problem(where, message, hint))
     return sorted(set(problems), key=lambda p: _line_key(p.where))
+
+
+def read_as(model: type[M], document: Document) -> M:
+    """Reads a document by its schema.
+
+    Raises:
+        ConfigError: With all problems, each with its line; ``true`` where a number belongs among them,
+            which pydantic would count as 1.
+    """
+    try:
+        found = model.model_validate(document.data)
+    except ValidationError as error:
+        raise ConfigError(schema_problems(error, model, document)) from None
+    problems = [
+        Problem(where_is(path, document), f"a number belongs here, found {value}", "write a number")
+        for path, value in _counted(document.data, found.model_dump(by_alias=True), ())
+    ]
+    if problems:
+        raise ConfigError(problems)
+    return found
+
+
+def _counted(written: Any, read: Any, path: KeyPath) -> list[tuple[KeyPath, bool]]:
+    """Paths of true and false that were read as numbers."""
+    if isinstance(written, bool):
+        number = isinstance(read, int | float) and not isinstance(read, bool)
+        return [(path, written)] if number else []
+    if isinstance(written, dict) and isinstance(read, dict):
+        pairs = [(key, value, read[key]) for key, value in written.items() if key in read]
+    elif isinstance(written, list) and isinstance(read, list | tuple):
+        pairs = list(zip(range(len(written)), written, read, strict=False))
+    else:
+        return []
+    return [found for key, old, new in pairs for found in _counted(old, new, (*path, key))]
 
 
 def where_is(path: KeyPath, document: Document) -> str:

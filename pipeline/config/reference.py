@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from pipeline.config.problems import schema_problems
+from pipeline.config.problems import read_as
 from pipeline.config.quantity import Strict, Text
 from pipeline.config.schema import Model
 from pipeline.config.yaml_lines import Document, nearest, read_yaml
@@ -77,10 +77,7 @@ def read_reference(path: str | Path) -> tuple[Reference, Document]:
         ConfigError: With all problems of the file, each with its line.
     """
     document = read_yaml(path)
-    try:
-        reference = Reference.model_validate(document.data)
-    except ValidationError as error:
-        raise ConfigError(schema_problems(error, Reference, document)) from None
+    reference = read_as(Reference, document)
     problems = _check(reference, document)
     if problems:
         raise ConfigError(problems)

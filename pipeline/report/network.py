@@ -95,7 +95,9 @@ def draw_seeds(table: pd.DataFrame, spread: pd.DataFrame, axes_names: list[str],
             own = spread[spread["quantity"] == name]
             for place, value in enumerate(values):
                 dots = table[name] if other is None else table[name][table[other] == value]
-                axes.plot([place + 0.15] * len(dots), dots, "o", color=OURS, alpha=0.5, markersize=4)
+                axes.plot(
+                    [place + 0.15] * len(dots), dots, "o", color=OURS, alpha=0.5, markersize=4
+                )
                 row = own if other is None else own[own[other] == value]
                 if len(row):
                     axes.errorbar(place - 0.1, row["mean"].iloc[0], row["sd"].iloc[0], fmt="s",

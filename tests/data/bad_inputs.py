@@ -165,6 +165,8 @@ bad(
     decimal_comma=(swap("dt: 0.025 ms", "dt: '0,025 ms'"), "unit"),
     sexagesimal=(swap("dt: 0.025 ms", "dt: 1:30"), "dt"),
     a_date=(swap("seed: 1", "seed: 2020-01-01"), "seed"),
+    true_for_a_seed=(swap("seed: 1", "seed: true"), "seed", "a number belongs here, found True"),
+    true_in_a_law=(swap("a: 20", "a: yes"), "edges.wiring", "number"),
     quantity_is_a_list=(swap("dt: 0.025 ms", "dt: [1, 2]"), "quantity"),
 )  # fmt: skip
 bad(

@@ -178,7 +178,9 @@ def test_tables_of_a_grid(tmp_path):
     assert "tonic (threshold of c)" in found[0].caption
 
 
-@pytest.mark.parametrize("axes", ["{calcium: [1.0 mM, 2 mM], seed: [1, 2, 3]}", "{seed: [1, 2, 3]}"])
+@pytest.mark.parametrize(
+    "axes", ["{calcium: [1.0 mM, 2 mM], seed: [1, 2, 3]}", "{seed: [1, 2, 3]}"]
+)
 def test_seeds_as_an_axis_give_the_spread(tmp_path, axes):
     text = MODEL.replace("{calcium: [1.0 mM, 2 mM], inputs.tonic.percent: [90, 100, 110]}", axes)
     resolved = _model(tmp_path, text)
