@@ -29,6 +29,7 @@ from pathlib import Path
 
 from pipeline.errors import MechanismError, Problem, ToolError
 from pipeline.nmodl import BUILTIN, Mechanism, describe, explain
+from pipeline.precompiled import headers
 from pipeline.runtime import file_hash, make_folder, value_hash, write_json
 
 log = logging.getLogger(__name__)
@@ -155,12 +156,10 @@ def compile_sets(
     if flags not in COMPILER_FLAGS:
         hint = f"use one of {', '.join(COMPILER_FLAGS)}"
         raise MechanismError(Problem("flags", f"unknown choice '{flags}'", hint))
-    options = ["-coreneuron"] if coreneuron else []
     extra = " ".join(filter(None, [*(f"-D{name}" for name in defines), COMPILER_FLAGS[flags]]))
-    if extra:
-        options += ["-incflags", extra]
     program, identity = _toolchain(flags)
     content = {name: file_hash(path) for name, path in sources.items()}
+    options = _options(coreneuron, extra)
     parts = {"format": _FORMAT, "sources": content, "options": options, "tools": identity}
     key = value_hash(parts)[:16]
     root = Path(cache_root).resolve()
@@ -170,11 +169,18 @@ def compile_sets(
         make_folder(root, "--cache")
         with _locked(root / f".{key}.lock"):
             if not _finished(target):
-                command = [str(program), *options, "mods"]
-                seconds = _build(target, command, sources, parts, timeout)
+                with headers(_compiler(), len(mechanisms), coreneuron, extra) as first:
+                    given = _options(coreneuron, " ".join(filter(None, [extra, first])))
+                    command = [str(program), *given, "mods"]
+                    seconds = _build(target, command, sources, parts, timeout)
     manifest = json.loads((target / "manifest.json").read_text(encoding="utf-8"))
     core = target / manifest["coreneuron"] if manifest["coreneuron"] else None
     return Library(target / manifest["library"], core, key, mechanisms, seconds)
+
+
+def _options(coreneuron: bool, flags: str) -> list[str]:
+    """Options of nrnivmodl."""
+    return [*(["-coreneuron"] if coreneuron else []), *(["-incflags", flags] if flags else [])]
 
 
 def load(library: Library) -> None:
@@ -261,7 +267,7 @@ def _toolchain(flags: str) -> tuple[Path, dict[str, str]]:
     program = beside if beside.is_file() else shutil.which("nrnivmodl")
     if program is None:
         raise ToolError("nrnivmodl was not found beside this Python; pip install neuron")
-    compiler = shlex.split(os.environ.get("CXX") or sysconfig.get_config_var("CXX") or "g++")[0]
+    compiler = _compiler()
     for tool in (compiler, "make", "perl"):
         if shutil.which(tool) is None:
             raise ToolError(
@@ -280,6 +286,10 @@ def _toolchain(flags: str) -> tuple[Path, dict[str, str]]:
         output = subprocess.run(macros, capture_output=True, timeout=60).stdout
         identity["native"] = hashlib.sha256(output).hexdigest()
     return Path(program), identity
+
+
+def _compiler() -> str:
+    return shlex.split(os.environ.get("CXX") or sysconfig.get_config_var("CXX") or "g++")[0]
 
 
 def _finished(target: Path) -> bool:
