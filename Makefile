@@ -13,7 +13,7 @@ run: $(STAMP)
 	@$(BIN)/sonatina run column tiny
 
 test: $(STAMP)
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --durations 30 --durations-min 5 -m "not science" tests
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 30 --durations-min 5 -m "not science" tests
 
 lint: $(STAMP)
 	@$(BIN)/ruff check pipeline tests bench
