@@ -169,10 +169,7 @@ def compile_sets(
         make_folder(root, "--cache")
         with _locked(root / f".{key}.lock"):
             if not _finished(target):
-                with headers(_compiler(), len(mechanisms), coreneuron, extra) as first:
-                    given = _options(coreneuron, " ".join(filter(None, [extra, first])))
-                    command = [str(program), *given, "mods"]
-                    seconds = _build(target, command, sources, parts, timeout)
+                seconds = _build(target, program, (coreneuron, extra), sources, parts, timeout)
     manifest = json.loads((target / "manifest.json").read_text(encoding="utf-8"))
     core = target / manifest["coreneuron"] if manifest["coreneuron"] else None
     return Library(target / manifest["library"], core, key, mechanisms, seconds)
@@ -315,8 +312,9 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _build(
-    target: Path, command: list[str], sources: Mapping[str, Path], parts: dict, timeout: float
-) -> float:
+    target: Path, program: Path, given: tuple[bool, str], sources: Mapping[str, Path], parts: dict,
+    timeout: float,
+) -> float:  # fmt: skip
     """Compiles into a private folder and renames it to ``target``; returns the seconds it took."""
     for leftover in target.parent.glob(f".{target.name}.build-*"):
         shutil.rmtree(leftover, ignore_errors=True)  # of a killed process: we hold the lock
@@ -328,16 +326,21 @@ def _build(
         (build / "mods").mkdir()
         for name, path in sources.items():
             shutil.copyfile(path, build / "mods" / name)
-        log.info("compiling %d mechanism files", sum(name.endswith(".mod") for name in sources))
+        count, (coreneuron, extra) = sum(name.endswith(".mod") for name in sources), given
+        log.info("compiling %d mechanism files", count)
         begin = time.perf_counter()
-        status, output = _run(command, build, timeout)
+        with headers(build / "headers", _compiler(), count, coreneuron, extra) as first:
+            options = _options(coreneuron, " ".join(filter(None, [extra, first])))
+            status, output = _run([str(program), *options, "mods"], build, timeout)
         seconds = time.perf_counter() - begin
         library = next(iter(sorted(build.glob("*/libnrnmech.*"))), None)
         core = next(iter(sorted(build.glob("*/libcorenrnmech.*"))), None)
         if status is None or status != 0 or library is None:
             limit = f"the compilation took more than {timeout:g} s" if status is None else ""
             raise MechanismError(
-                Problem(command[0], limit, "raise the limit") if limit else explain(output, sources)
+                Problem(str(program), limit, "raise the limit")
+                if limit
+                else explain(output, sources)
             )
         log.debug("%s", output)
         _keep_products(library.parent)

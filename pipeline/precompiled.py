@@ -1,8 +1,9 @@
 """The headers that every translated mechanism begins with, compiled once per build.
 
 Most of the time to compile a mechanism goes into the same headers again. GCC reads them from one file if
-they come first and its options are the same; code of mechanisms is equal to the byte. Where anything is otherwise
-(another compiler, another layout of NEURON, no room) nothing is precompiled and the build takes longer.
+they come first and its options are the same; code of mechanisms is equal to the byte. Where anything is
+otherwise (another compiler, another layout of NEURON, blanks in a path, no room) nothing is precompiled
+and the build takes longer.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,10 +56,13 @@ _PATIENCE = 120.0
 
 
 @contextlib.contextmanager
-def headers(compiler: str, mechanisms: int, coreneuron: bool, extra: str) -> Iterator[str]:
+def headers(
+    folder: Path, compiler: str, mechanisms: int, coreneuron: bool, extra: str
+) -> Iterator[str]:
     """Offers precompiled headers while a build runs.
 
     Args:
+        folder: Where they are; made, and removed at the end.
         compiler: The C++ compiler.
         mechanisms: Number of files that will be compiled.
         coreneuron: Whether CoreNEURON's are compiled, too.
@@ -70,29 +73,27 @@ def headers(compiler: str, mechanisms: int, coreneuron: bool, extra: str) -> Ite
     """
     parts = [_NEURON] * (mechanisms >= _WORTH) + [_CORENEURON] * coreneuron
     root = _neuron_folder()
-    with contextlib.ExitStack() as stack:
-        option = ""
-        if parts and root and _is_gcc(compiler):
-            # Not in the build's folder: make splits options at blanks, and a user's path may have some.
-            folder = stack.enter_context(
-                tempfile.TemporaryDirectory(prefix="sonatina-headers-", ignore_cleanup_errors=True)
-            )
-            option = _precompile(Path(folder), root, parts, compiler, extra)
-        yield option
+    # make splits options at blanks.
+    usable = parts and root and not any(len(str(path).split()) > 1 for path in (folder, root))
+    try:
+        if usable and _is_gcc(compiler):
+            yield _precompile(folder, root, parts, compiler, extra)
+        else:
+            yield ""
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _precompile(folder: Path, root: Path, parts: list[_Part], compiler: str, extra: str) -> str:
     file = folder / "first.hpp"
-    if len(str(file).split()) != 1 or len(str(root).split()) != 1:
-        return ""
     lines = {part: "\n".join(f"#include <{name}>" for name in part.headers) for part in parts}
     core, plain = lines.get(_CORENEURON, ""), lines.get(_NEURON, "")
     text = f"#ifdef CORENEURON_BUILD\n{core}\n#else\n{plain}\n#endif\n"
     compiled = folder / "first.hpp.gch"  # a folder: GCC takes the file whose options fit
     running = []
     try:
+        compiled.mkdir(parents=True)
         file.write_text(text, encoding="utf-8")
-        compiled.mkdir()
         for number, part in enumerate(parts):
             command = _command(folder, root, part, compiler, extra)
             if command:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tempfile
 
 import pytest
 
@@ -33,7 +32,7 @@ def compiled(part, folder, option: str, name: str) -> tuple[bytes, str]:
 def test_objects_are_the_same_and_the_headers_are_read_once(tmp_path):
     if _neuron_folder() is None:
         pytest.skip("NEURON is not installed from its Linux wheel")
-    with headers(GCC, 20, True, "") as option:
+    with headers(tmp_path / "h", GCC, 20, True, "") as option:
         assert option.startswith("-include ")
         for part in (_NEURON, _CORENEURON):
             plain, read = compiled(part, tmp_path, "", "plain")
@@ -47,21 +46,19 @@ def test_objects_are_the_same_and_the_headers_are_read_once(tmp_path):
 
 
 @pytest.mark.parametrize("compiler", ["no-such-compiler", sys.executable])
-def test_another_compiler_gets_none(compiler):
-    with headers(compiler, 20, True, "") as option:
+def test_another_compiler_gets_none(compiler, tmp_path):
+    with headers(tmp_path / "h", compiler, 20, True, "") as option:
         assert option == ""
 
 
-def test_a_folder_with_blanks_and_options_that_do_not_compile_get_none(tmp_path, monkeypatch):
-    with headers(GCC, 20, False, "-no-such-option") as option:
+def test_a_path_with_blanks_and_options_that_do_not_compile_get_none(tmp_path):
+    with headers(tmp_path / "h", GCC, 20, False, "-no-such-option") as option:
         assert option == ""
-    (tmp_path / "a b").mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "a b"))
-    with headers(GCC, 20, False, "") as option:
+    with headers(tmp_path / "a b", GCC, 20, False, "") as option:
         assert option == ""
-    assert list((tmp_path / "a b").iterdir()) == []
+    assert list(tmp_path.iterdir()) == []  # what was made is gone
 
 
-def test_a_few_mechanisms_are_not_worth_it():
-    with headers(GCC, 1, False, "") as option:
+def test_a_few_mechanisms_are_not_worth_it(tmp_path):
+    with headers(tmp_path / "h", GCC, 1, False, "") as option:
         assert option == ""
