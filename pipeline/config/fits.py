@@ -105,7 +105,8 @@ class Fit(Strict):
     """One e-model to be found: a cell, free parameters, protocols, targets."""
 
     title: Text = ""
-    m_type: Name | None = Field(None, description="The first exemplar of this type is the cell.")
+    m_type: Name | None = Field(None, description="An exemplar of this type is the cell.")
+    shape: int = Field(1, ge=1, description="Which exemplar of m_type, counted from 1.")
     morphology: RelativeFile | None = Field(None, description="Or a file of its own.")
     axon: AxonRule = "stub_myelin"
     segment: Microns = Field(40.0, description="nseg = 1 + 2 int(L / segment).")

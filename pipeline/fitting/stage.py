@@ -96,12 +96,13 @@ def _morphology(resolved: Resolved, fit: Fit, paths: CircuitPaths) -> Path:
         raise CircuitError(Problem(str(table), "does not exist", "run 'sonatina morphologies'"))
     rows = pd.read_csv(table)
     own = rows["name"][rows["m_type"] == fit.m_type]
-    if own.empty:
-        message = f"no morphology of m-type {fit.m_type!r}"
-        raise ConfigError(Problem(str(table), message, "choose another m_type"))
-    found = sorted(paths.morphologies.glob(f"{own.iloc[0]}.*"))
+    if len(own) < fit.shape:
+        message = f"{len(own)} morphologies of m-type {fit.m_type!r}, number {fit.shape} is asked for"
+        raise ConfigError(Problem(str(table), message, "choose another m_type or shape"))
+    name = own.iloc[fit.shape - 1]
+    found = sorted(paths.morphologies.glob(f"{name}.*"))
     if not found:
-        raise CircuitError(Problem(str(paths.morphologies), f"no file {own.iloc[0]}", "run again"))
+        raise CircuitError(Problem(str(paths.morphologies), f"no file {name}", "run again"))
     return found[0]
 
 
