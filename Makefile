@@ -41,13 +41,13 @@ docs: $(VENV)/.docs
 	@echo "site/index.html"
 
 $(VENV)/.docs: $(STAMP)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --editable '.[docs]'
 	@touch $@
 
 $(STAMP): pyproject.toml requirements-neurots.txt
 	@$(PYTHON) pipeline/bootstrap.py
 	@$(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV) (a few minutes the first time)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,optimise,netpyne,nest,morphologies]'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-neurots.txt
+	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --editable '.[test,optimise,netpyne,nest,morphologies]'
+	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --no-deps -r requirements-neurots.txt
 	@touch $@
