@@ -107,7 +107,10 @@ def _precompile(folder: Path, root: Path, parts: list[_Part], compiler: str, ext
             if process.poll() is None:
                 process.kill()
                 process.wait()
-    return f"-include {file}" if done and all(done) else ""
+    if done and all(done):
+        return f"-include {file}"
+    shutil.rmtree(folder, ignore_errors=True)  # a disk that is full should not be fuller
+    return ""
 
 
 def _start(command: list[str]) -> subprocess.Popen:

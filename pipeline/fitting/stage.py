@@ -97,7 +97,9 @@ def _morphology(resolved: Resolved, fit: Fit, paths: CircuitPaths) -> Path:
     rows = pd.read_csv(table)
     own = rows["name"][rows["m_type"] == fit.m_type]
     if len(own) < fit.shape:
-        message = f"{len(own)} morphologies of m-type {fit.m_type!r}, number {fit.shape} is asked for"
+        message = (
+            f"{len(own)} morphologies of m-type {fit.m_type!r}, number {fit.shape} is asked for"
+        )
         raise ConfigError(Problem(str(table), message, "choose another m_type or shape"))
     name = own.iloc[fit.shape - 1]
     found = sorted(paths.morphologies.glob(f"{name}.*"))

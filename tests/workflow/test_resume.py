@@ -96,7 +96,9 @@ def test_the_workflow_killed_and_continued_gives_the_same_bytes(undisturbed, tmp
     model, expected, seconds = undisturbed
     moment = random.Random(4).uniform(0.3, 0.8) * (2 + sum(seconds.values()))
     command = snakemake(tmp_path / "out", "simulate", model=model)
-    assert kill_after(command, moment, cwd=tmp_path), "it ended before it was killed"
+    while not kill_after(command, moment, cwd=tmp_path):
+        moment *= 0.7  # it was quicker than the undisturbed one, which may have compiled
+        shutil.rmtree(tmp_path / "out")
     done = subprocess.run(
         command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
     )
