@@ -19,6 +19,7 @@ from rows import FILE
 
 HERE = Path(__file__).resolve().parent
 SHORT: dict[str, list[str]] = {
+    "compile": [],
     "worm": ["1"],
     "body": ["4"],
     "rules": ["--quick", "--only", "ours", "bmtk", "netpyne", "dump", "--sizes", "2000"],
