@@ -106,6 +106,8 @@ def test_flattened_arrays_run_as_the_circuit_does(paths, tmp_path):
 def test_a_drug_acts_in_the_loop(model, paths):
     """As a variant of a few lines, on the circuit of another; and as damage, the same on two ranks."""
     path, folder = model
+    if not paths.behaviour("move").is_file():
+        assert main(["behave", path, "--out", folder]) == 0
     shutil.copytree(paths.root, Path(folder) / "worm/tiny")
     variant = Path(folder) / "drug.yaml"
     variant.write_text(
