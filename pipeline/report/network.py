@@ -262,7 +262,9 @@ def draw_run(
             axes.set_ylim(depths.min() - 5, depths.max() + 5)
         axes.set_xlabel("ms")
         axes.set_ylabel("y (µm)")  # the pia is above
-        axes.legend(fontsize=6.5, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, frameon=False)
+        axes.legend(
+            fontsize=6.5, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, frameon=False
+        )
         axes = figure.add_subplot(grid_[0, 3])
         own = rates[rates["attribute"] == by]
         axes.barh(own["value"].astype(str), own["mean"], color=OURS, height=0.7)
