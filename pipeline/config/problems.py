@@ -52,8 +52,8 @@ def read_as(model: type[M], document: Document) -> M:
     """Reads a document by its schema.
 
     Raises:
-        ConfigError: With all problems, each with its line; ``true`` where a number belongs among them,
-            which pydantic would count as 1.
+        ConfigError: With all problems of the schema, each with its line; then with every ``true`` where
+            a number belongs, which pydantic counts as 1.
     """
     try:
         found = model.model_validate(document.data)

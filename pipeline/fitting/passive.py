@@ -7,6 +7,7 @@ few numbers: least squares of these alone brings a start into the range where th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -27,6 +28,15 @@ def passive_task(task: Task) -> Task:
     return replace(task, targets=own, settings=settings)
 
 
+def passive_numbers(config: Passive, labels: Sequence[str]) -> list[int]:
+    """Returns the places of the free parameters that move."""
+    return [
+        place
+        for place, label in enumerate(labels)
+        if any(fnmatchcase(label, pattern) for pattern in config.parameters)
+    ]
+
+
 def moved(
     config: Passive, space: Sequence[Parameter], start: Sequence[float], scores: ScoreLog,
     evaluate: Map,
@@ -43,11 +53,7 @@ def moved(
     Returns:
         Values of all free parameters; the start itself where nothing was better.
     """
-    own = [
-        place
-        for place, parameter in enumerate(space)
-        if any(fnmatchcase(parameter.label, pattern) for pattern in config.parameters)
-    ]
+    own = passive_numbers(config, [parameter.label for parameter in space])
 
     def whole(part: Sequence[float]) -> tuple[float, ...]:
         vector = list(map(float, start))
@@ -67,5 +73,6 @@ def moved(
 
     first = [start[place] for place in own]
     signed([first])
-    polish(config.steps, [space[place] for place in own], first, signed)
+    # Unclipped: a start may rest further off than a polished individual ever is.
+    polish(config.steps, [space[place] for place in own], first, signed, math.inf)
     return list(min(tried, key=tried.__getitem__))

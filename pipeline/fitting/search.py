@@ -184,7 +184,7 @@ def first_generation(
 
 def polish(
     steps: int, space: Sequence[Parameter], start: Sequence[float],
-    signed: Callable[[Sequence[Sequence[float]]], list[list[float]]],
+    signed: Callable[[Sequence[Sequence[float]]], list[list[float]]], clip: float = POLISH_CLIP,
 ) -> None:  # fmt: skip
     """Moves an individual down the sum of its squared scores (SciPy's trust region).
 
@@ -197,6 +197,7 @@ def polish(
         space: Free parameters.
         start: Where it begins.
         signed: Scores of individuals with their signs.
+        clip: sd beyond which all scores are alike.
     """
     from scipy.optimize import least_squares
 
@@ -204,7 +205,7 @@ def polish(
 
     def residuals(points: np.ndarray) -> np.ndarray:
         vectors = low + np.clip(points, 0.0, 1.0) * (high - low)
-        return np.clip(np.array(signed(vectors.tolist())), -POLISH_CLIP, POLISH_CLIP)
+        return np.clip(np.array(signed(vectors.tolist())), -clip, clip)
 
     last: list = [POLISH_KEEP, None, None, None]  # age of the slopes, slopes, point, residuals
 

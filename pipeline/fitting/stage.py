@@ -16,14 +16,14 @@ import yaml
 
 from pipeline.cells.morphology import read_morphology
 from pipeline.config.emodel import read_emodel
-from pipeline.config.fits import Fit
+from pipeline.config.fits import Fit, Passive
 from pipeline.config.load import Resolved
 from pipeline.errors import CircuitError, ConfigError, Problem
 from pipeline.fitting.currents import COLUMNS, spike_currents
 from pipeline.fitting.evaluate import Outcome, Task
 from pipeline.fitting.experiment import place_of
 from pipeline.fitting.parameters import emodel_of, free, vector_of
-from pipeline.fitting.passive import moved, passive_task
+from pipeline.fitting.passive import moved, passive_numbers, passive_task
 from pipeline.fitting.pool import Pool
 from pipeline.fitting.search import Found, ScoreLog, search
 from pipeline.fitting.tables import (
@@ -33,7 +33,7 @@ from pipeline.fitting.tables import (
     read_recordings,
     read_targets,
 )
-from pipeline.runtime import make_folder, value_hash, write_json, write_text
+from pipeline.runtime import make_folder, progress, value_hash, write_json, write_text
 from pipeline.sonata.layout import CircuitPaths
 
 TRACE_STEP = 0.5
@@ -136,7 +136,9 @@ def run_search(
         vector_of(task.parameters, read_emodel(resolved.path(path))[0]) for path in fit.search.start
     ]
     if fit.search.passive:
-        starts = _moved_starts(resolved, task, starts, seed, paths, library, workers)
+        _check_passive(resolved, task)
+        scores = ScoreLog(paths.passive_log(name, seed), task_key(passive_task(task), library))
+        starts = _moved_starts(fit.search.passive, task, starts, scores, library, workers)
     objectives = [target.label for target in task.targets if not target.held_out]
     key = task_key(task, library)
     config = fit.search
@@ -163,16 +165,34 @@ def _pool(task: Task, objectives: int, library: Path | None, workers: int) -> It
             yield pool
 
 
+def _check_passive(resolved: Resolved, task: Task) -> None:
+    """Raises ConfigError where nothing can move or nothing says where to."""
+    config = resolved.model.fits[task.name].search.passive
+    where = resolved.origin(("fits", task.name, "search", "passive"))
+    labels = [parameter.label for parameter in free(task.parameters)]
+    problems = []
+    if not passive_numbers(config, labels):
+        message = f"no free parameter fits {', '.join(config.parameters)}"
+        hint = f"name some under passive.parameters, such as {', '.join(labels[:3])}"
+        problems.append(Problem(where, message, hint))
+    if not passive_task(task).targets:
+        message = "the targets have neither rest (RMP) nor input resistance (Rin)"
+        problems.append(Problem(where, message, "add them, or leave passive out"))
+    if problems:
+        raise ConfigError(problems)
+
+
 def _moved_starts(
-    resolved: Resolved, task: Task, starts: list[list[float]], seed: int, paths: CircuitPaths,
+    config: Passive, task: Task, starts: list[list[float]], scores: ScoreLog,
     library: Path | None, workers: int,
 ) -> list[list[float]]:  # fmt: skip
     """Moves the passive numbers of every start until rest and input resistance fit."""
     passive, space = passive_task(task), free(task.parameters)
-    scores = ScoreLog(paths.passive_log(task.name, seed), task_key(passive, library))
-    config = resolved.model.fits[task.name].search.passive
     with _pool(passive, len(passive.targets), library, workers) as pool:
-        return [moved(config, space, start, scores, pool.map) for start in starts]
+        return [
+            moved(config, space, start, scores, pool.map)
+            for start in progress(starts, label=f"{task.name} passive", unit="start")
+        ]
 
 
 def task_key(task: Task, library: Path | None) -> str:

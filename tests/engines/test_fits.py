@@ -96,3 +96,59 @@ def test_known_conductances_are_found_again(tmp_path):
     assert before == after
     best = [json.loads(paths.fit_result("ball", s).read_text())["score"] for s in (1, 2)]
     assert np.isfinite(best).all()
+
+
+def passive_model(folder, search):
+    """The sphere with a free leak that rests elsewhere than it should, and a start that does."""
+    from pipeline.config.load import load_model
+    from pipeline.fitting.parameters import emodel_of
+    from pipeline.fitting.stage import make_task
+
+    path = model(folder, {"AP_amplitude": 80.0})
+    table = folder / "bounds.csv"
+    text = BOUNDS.replace("g_pas,,,,0.00001", "g_pas,,,,0.003")
+    table.write_text(text.replace("e_pas,,,,-65", "e_pas,,-90,-50,"))
+    targets = folder / "targets.csv"
+    targets.write_text(targets.read_text().replace("-65,5", "-65,0.5"))
+    task = make_task(load_model(str(path)), "ball", CircuitPaths(folder / "none"))
+    start = emodel_of("start", task.parameters, task.laws, [-85.0, 0.12, 0.036], "test")
+    data = start.model_dump(mode="json", by_alias=True, exclude_none=True)
+    (folder / "start.yaml").write_text(yaml.safe_dump(data))
+    content = yaml.safe_load(path.read_text())
+    content["fits"]["ball"]["search"] = {
+        "offspring": 2, "generations": 1, "start": ["start.yaml"], "passive": search,
+    }  # fmt: skip
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    return path
+
+
+def test_a_start_that_rests_elsewhere_is_moved_before_the_search(tmp_path):
+    path = passive_model(tmp_path, {"steps": 5, "parameters": ["e_pas.*"]})
+    out = ["--out", str(tmp_path / "out")]
+    assert main(["optimise", str(path), *out, "--seed", "1"]) == 0
+    paths = CircuitPaths(tmp_path / "out" / "ball" / "default")
+    lines = [json.loads(line) for line in paths.passive_log("ball", 1).read_text().splitlines()[1:]]
+    assert lines[0]["x"][0] == -85 and lines[0]["scores"][0] > 3  # beyond the first limit
+    assert min(line["scores"][0] for line in lines) < 0.1
+    assert {tuple(line["x"][1:]) for line in lines} == {(0.12, 0.036)}
+    tried = [json.loads(line) for line in paths.fit_log("ball", 1).read_text().splitlines()[1:]]
+    best = min(lines, key=lambda line: line["scores"][0])
+    assert tried[0]["x"] == best["x"] and not tried[0]["reason"]
+    before = paths.passive_log("ball", 1).read_bytes()
+    assert main(["optimise", str(path), *out, "--seed", "1"]) == 0
+    assert paths.passive_log("ball", 1).read_bytes() == before
+
+
+def test_passive_numbers_that_are_none_are_told(tmp_path, capsys):
+    path = passive_model(tmp_path, {"steps": 5, "parameters": ["gIhbar.*"]})
+    assert main(["optimise", str(path), "--out", str(tmp_path / "out"), "--seed", "1"]) == 2
+    told = capsys.readouterr().err
+    assert "search.passive" in told and "no free parameter fits gIhbar.*" in told
+    assert "such as e_pas.passive" in told
+    path = passive_model(tmp_path, {"steps": 5, "parameters": ["e_pas.*"]})
+    table = tmp_path / "targets.csv"
+    table.write_text(
+        "\n".join(line for line in table.read_text().splitlines() if "RMP" not in line)
+    )
+    assert main(["optimise", str(path), "--out", str(tmp_path / "out"), "--seed", "1"]) == 2
+    assert "neither rest (RMP) nor input resistance" in capsys.readouterr().err
