@@ -4,6 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
+# Packages are installed without bytecode; what is imported leaves its own. A shell that forbids that
+# would have every process compile everything again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run test lint bench science docs clean-cache
 
 run: $(STAMP)

@@ -220,6 +220,11 @@ def _inside(
 def _sources(field, key, target, points, ct, skip, out, naive):
     """Draws one target; returns its number of edges, which may exceed the room in ``out``."""
     numbers = field.numbers
+    n, transient, dual = (
+        np.int64(0),
+        np.int64(TRANSIENT),
+        np.int64(DUAL),
+    )  # one type, one compilation
     u, v = uniforms(key, 0, target, FIELD, 0)
     if u >= numbers[ct, PROBABILITY]:
         return 0
@@ -238,16 +243,16 @@ def _sources(field, key, target, points, ct, skip, out, naive):
     ex, ey = ahead * math.cos(math.radians(angle)), ahead * math.sin(math.radians(angle))
     n = _inside(
         field, key, target, sustained, x - ex, y - ey, minor, major, turn, wanted, angle, skip,
-        out, 0, naive,
+        out, n, naive,
     )  # fmt: skip
     n = _inside(
-        field, key, target, TRANSIENT, x + ex, y + ey, minor, major, turn, wanted, angle, skip,
+        field, key, target, transient, x + ex, y + ey, minor, major, turn, wanted, angle, skip,
         out, n, naive,
     )  # fmt: skip
     # A dual unit has both signs itself: an ellipse round the centre, as wide as a subfield and
     # within the distance of both (select_lgn_sources of the release).
     return _inside(
-        field, key, target, DUAL, x, y, half * field.options[2], minor, turn, wanted, angle, skip,
+        field, key, target, dual, x, y, half * field.options[2], minor, turn, wanted, angle, skip,
         out, n, naive,
     )  # fmt: skip
 

@@ -199,5 +199,6 @@ def compact(slots, counts, out):
     ends = np.cumsum(counts)
     packed = np.empty(ends[-1] if len(ends) else 0, np.int64)
     for i in range(len(counts)):
-        packed[ends[i] - counts[i] : ends[i]] = out[slots[i] : slots[i] + counts[i]]
+        for k in range(counts[i]):  # a slice would cost seconds of compiling
+            packed[ends[i] - counts[i] + k] = out[slots[i] + k]
     return packed

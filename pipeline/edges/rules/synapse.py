@@ -184,7 +184,7 @@ def _poisson(mean, u):
 
 
 @njit(cache=True)
-def _draw(draws, what, cs, ct, key, source, target, purpose, repeat, dx, dy, dz):
+def _draw(draws, what, cs, ct, key, source, target, repeat, dx, dy, dz):
     """One value of nsyns (what = 0), weight (1) or delay (2)."""
     code, p = draws.codes[what], draws.params
     p0, p1 = p[what, cs, ct, 0], p[what, cs, ct, 1]
@@ -192,7 +192,7 @@ def _draw(draws, what, cs, ct, key, source, target, purpose, repeat, dx, dy, dz)
         return p0
     if code == TRAVEL:
         return p0 + distance(int(p[what, cs, ct, 2]), dx, dy, dz) / p1
-    first = repeat << 12
+    first, purpose = repeat << 12, (NSYNS, WEIGHT, DELAY)[what]
     if code == UNIFORM_INTEGER:
         u = uniforms(key, source, target, purpose, first)[0]
         return p0 + math.floor(u * (p1 - p0 + 1.0))
@@ -267,6 +267,7 @@ def fill_edges(
         out_distance: float32, um.
     """
     n = len(ends) - 1
+    nsyns, weights, delays = np.int64(0), np.int64(1), np.int64(2)  # one type, one compilation
     rows = np.zeros(n + 1, np.int64)
     if listed.shape[1]:
         for i in range(n):
@@ -294,15 +295,13 @@ def fill_edges(
                 if draws.codes[0] == LISTED:
                     out_nsyns[e] = int(listed[0, row])
                 else:
-                    value = _draw(draws, 0, cs, ct, key, source, target, NSYNS, repeat, dx, dy, dz)
+                    value = _draw(draws, nsyns, cs, ct, key, source, target, repeat, dx, dy, dz)
                     out_nsyns[e] = int(value)
             if len(out_weight):
                 if draws.codes[1] == LISTED:
                     weight = listed[1, row]
                 else:
-                    weight = _draw(
-                        draws, 1, cs, ct, key, source, target, WEIGHT, repeat, dx, dy, dz
-                    )
+                    weight = _draw(draws, weights, cs, ct, key, source, target, repeat, dx, dy, dz)
                 out_weight[e] = weight * direction_factor(
                     draws.direction[cs, ct, 0], draws.direction[cs, ct, 1], draws.degrees,
                     dx, dz, pre[source, 3], post[target, 3],
@@ -311,6 +310,6 @@ def fill_edges(
                 if draws.codes[2] == LISTED:
                     delay = listed[2, row]
                 else:
-                    delay = _draw(draws, 2, cs, ct, key, source, target, DELAY, repeat, dx, dy, dz)
+                    delay = _draw(draws, delays, cs, ct, key, source, target, repeat, dx, dy, dz)
                 out_delay[e] = max(delay, draws.min_delay)
             row += 1

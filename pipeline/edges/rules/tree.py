@@ -98,7 +98,9 @@ def _split_all(order, points, starts, ends, used):
                 values = np.empty(high - low)
                 for k in range(high - low):
                     values[k] = points[part[k], axis]
-                order[low:high] = part[np.argsort(values, kind="mergesort")]
+                sorted_part = np.argsort(values, kind="mergesort")
+                for k in range(high - low):
+                    order[low + k] = part[sorted_part[k]]
                 middle = (low + high) // 2
                 children[done] = n
                 ranges[n, 0], ranges[n, 1] = low, middle

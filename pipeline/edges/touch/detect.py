@@ -128,8 +128,8 @@ def _touches_of(axons, law, index, pre, empty):
     permitted = axons.allowed[axons.mtype[pre]]
     rooms = new_rooms()
     first, order = np.empty(4097, np.int64), np.empty(4096, np.int64)
-    touches, total = np.empty(1024, empty.dtype), 0
-    begin = 0
+    # Typed, because a bare 0 has a type of its own: what takes it would be compiled twice.
+    touches, total, begin = np.empty(1024, empty.dtype), np.int64(0), np.int64(0)
     while begin < n:
         end, section = begin, axons.section[axon.rows[begin]]
         while end < n and axons.section[axon.rows[end]] == section:
@@ -182,10 +182,10 @@ def _spread(axons, law, index, axon, pre, ids, arcs, order, first, groups, touch
         sort_by_low(order, begin, end, arcs)
         post = ids[order[begin], 0]
         section = np.int64(sections[axon.rows[ids[order[begin], 2]]])
-        region = 0
+        region = np.int64(0)
         while begin < end:
             stop, last = region_end(order, begin, end, arcs, gap)
-            arc, number = np.float64(arcs[order[begin], 0]), 0
+            arc, number = np.float64(arcs[order[begin], 0]), np.int64(0)
             while arc <= last:
                 u, step = bouton(key, pre, post, section, region, number, spacing)
                 if number == 0:
@@ -221,7 +221,8 @@ def _spread(axons, law, index, axon, pre, ids, arcs, order, first, groups, touch
 @njit(cache=True, nogil=True)
 def _twice(touches):
     more = np.empty(2 * len(touches), touches.dtype)
-    more[: len(touches)] = touches
+    for i in range(len(touches)):  # not a slice, see `search._longer`
+        more[i] = touches[i]
     return more
 
 

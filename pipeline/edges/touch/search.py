@@ -72,7 +72,7 @@ def search_section(index, axon, begin, end, pre, permitted, mtype, rooms):
             np.float32(x), np.float32(y), np.float32(z), np.float32(dx), np.float32(dy),
             np.float32(dz), np.float32(length), np.float32(radius + margin),
         )  # fmt: skip
-        at = 0
+        at = np.int64(0)  # a bare 0 would have `sift` compiled twice
         for run in range(found):
             padded = (runs[run, 1] - runs[run, 0] + LANES - 1) // LANES * LANES
             sift(segments, runs[run, 0], runs[run, 0] + padded, query, flags, at)
@@ -128,7 +128,9 @@ def _gather(flags, runs, found, hits):
 @njit(cache=True, nogil=True)
 def _longer(values, n):
     more = np.empty((n, values.shape[1]), values.dtype)
-    more[: len(values)] = values
+    for i in range(len(values)):  # a slice would cost 4 s of compiling, for the text of its error
+        for j in range(values.shape[1]):
+            more[i, j] = values[i, j]
     return more
 
 
