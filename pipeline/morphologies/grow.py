@@ -214,6 +214,8 @@ def _grow_tree(
     from morphio.mut import Morphology
     from neurots.generate.tree import TreeGrower
 
+    from pipeline.morphologies.flat_stop import with_flat_stop
+
     kind = KINDS[tree["type"]]
     step = growth_step(tree)
     direction = np.array(tree["trunk" if kind == DEND else "toward"], float)
@@ -239,6 +241,7 @@ def _grow_tree(
         context={},
         random_generator=rng,
     )
+    with_flat_stop(grower)
     while not grower.end():
         grower.next_point()
     return _with_diameters(_sections(grown, kind), *tree["diameters"])
