@@ -40,6 +40,8 @@ def run_snakemake(options: Namespace, resolved: Resolved, paths: CircuitPaths) -
         "--nolock", "--rerun-incomplete",
         "--config", f"model={model}", "variant=default" if len(resolved.files) == 1 else "variant=",
         f"out={options.out}",
+        # What a simulation waits for goes before what only the report shows.
+        "--prioritize", str(paths.circuit_config),
     ]  # fmt: skip
     if options.profile == "local":  # elsewhere the profile says how many jobs
         command += ["--cores", str(options.cores)]

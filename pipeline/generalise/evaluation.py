@@ -12,7 +12,7 @@ from typing import Protocol
 
 from pipeline.errors import CircuitError, Problem
 from pipeline.generalise.pairs import Pair
-from pipeline.runtime import JsonStore, file_hash, progress, value_hash, write_json
+from pipeline.runtime import JsonStore, file_hash, progress, value_hash, write_text
 from pipeline.worker import Late, map_surviving
 
 log = logging.getLogger(__name__)
@@ -137,11 +137,15 @@ def write_known(path: Path, evaluations: dict[str, Evaluation]) -> None:
     for key, found in sorted(kept.items()):
         names = " ".join(found.scores)
         rows[key] = [
-            features.setdefault(names, len(features)), _plain(found.holding_current),
-            _plain(found.threshold_current), found.reason,
-            [_plain(value) for value in found.scores.values()], *([found.limit] if found.limit else []),
+            features.setdefault(names, len(features)), _short(found.holding_current),
+            _short(found.threshold_current), found.reason,
+            [_short(value) for value in found.scores.values()], *([found.limit] if found.limit else []),
         ]  # fmt: skip
-    write_json(path, {"version": VERSION, "features": list(features), "evaluations": rows})
+    # A line per evaluation: short, and a change shows as what it is.
+    names = ",\n".join(json.dumps(name) for name in features)
+    lines = ",\n".join(f"{json.dumps(k)}: {json.dumps(r, allow_nan=False)}" for k, r in rows.items())
+    head = f'{{"version": {VERSION},\n"features": [\n{names}\n],'
+    write_text(path, f'{head}\n"evaluations": {{\n{lines}\n}}}}\n')
 
 
 def read_known(path: Path) -> dict[str, Evaluation]:
@@ -169,6 +173,11 @@ def read_known(path: Path) -> dict[str, Evaluation]:
 
 def _number(value: float | None) -> float:
     return math.nan if value is None else float(value)
+
+
+def _short(value: float) -> float | None:
+    """As many digits as the tables have."""
+    return float(f"{value:.9g}") if math.isfinite(value) else None
 
 
 def _plain(value: float) -> float | None:

@@ -45,7 +45,7 @@ for _name, _fit in MODEL.fits.items():
                 PATHS.benchmark(f"search_{_name}_seed_{_seed}")
             conda:
                 ENVIRONMENT
-            threads: 2
+            threads: min(2, _fit.search.generations)
             params:
                 part=part("optimise", _name),
                 how=f"--name {_name} --seed {_seed}",
