@@ -9,7 +9,7 @@ import pandas as pd
 
 from pipeline.cells.morphology import AXON, SOMA, Morphology
 from pipeline.report.plots import WIDE
-from pipeline.report.style import NIGHT, OURS, PALETTE, THEIRS, encode, new_figure, style
+from pipeline.report.style import INK, NIGHT, PALETTE, THEIRS, encode, new_figure, style
 
 AXON_COLOUR, DENDRITE_COLOUR, PALE = "#E69F00", "#7FD1FF", "#dfe6f5"
 KIND_COLOURS = {"axon": PALETTE[1], "basal": PALETTE[5], "apical": PALETTE[2]}
@@ -169,4 +169,4 @@ def _sholl_marks() -> list:
 
     kinds = [Line2D([], [], color=c, label=k) for k, c in KIND_COLOURS.items()]
     lines = (("-", "grown"), (":", "real"))
-    return kinds + [Line2D([], [], color=OURS, linestyle=s, label=t) for s, t in lines]
+    return kinds + [Line2D([], [], color=INK, linestyle=s, label=t) for s, t in lines]
