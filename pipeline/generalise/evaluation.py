@@ -143,7 +143,9 @@ def write_known(path: Path, evaluations: dict[str, Evaluation]) -> None:
         ]  # fmt: skip
     # A line per evaluation: short, and a change shows as what it is.
     names = ",\n".join(json.dumps(name) for name in features)
-    lines = ",\n".join(f"{json.dumps(k)}: {json.dumps(r, allow_nan=False)}" for k, r in rows.items())
+    lines = ",\n".join(
+        f"{json.dumps(k)}: {json.dumps(r, allow_nan=False)}" for k, r in rows.items()
+    )
     head = f'{{"version": {VERSION},\n"features": [\n{names}\n],'
     write_text(path, f'{head}\n"evaluations": {{\n{lines}\n}}}}\n')
 
