@@ -29,8 +29,18 @@ neurots = pytest.importorskip(
 
 
 @pytest.fixture(scope="module")
-def tasks():
-    return grown_tasks(load_model(str(MODEL), "tiny"), ["L1_SLAC", "L5_MC", "L4_SS"])
+def resolved(tmp_path_factory):
+    """The column's tiny variant with two shapes per type."""
+    path = tmp_path_factory.mktemp("two") / "two.yaml"
+    path.write_text(
+        f"extends: {MODEL}/variants/tiny.yaml\nname: two\nset:\n  morphologies.count: 2\n"
+    )
+    return load_model(str(path), "default")
+
+
+@pytest.fixture(scope="module")
+def tasks(resolved):
+    return grown_tasks(resolved, ["L1_SLAC", "L5_MC", "L4_SS"])
 
 
 @pytest.fixture(scope="module")
@@ -86,12 +96,11 @@ class Counted:
         return self.function(*args)
 
 
-def test_one_exemplar_alone_is_the_same_as_among_all(tasks, tmp_path, monkeypatch):
+def test_one_exemplar_alone_is_the_same_as_among_all(resolved, tasks, tmp_path, monkeypatch):
     few = [task for task in tasks if task.index == 0]
     assert [task.name for task in few] == ["L1_SLAC_1", "L4_SS_1", "L5_MC_1"]
     alone = {task.name: make(task).text for task in few}
     paths = CircuitPaths(tmp_path / "c")
-    resolved = load_model(str(MODEL), "tiny")
     kept, few_types = tmp_path / "kept", ["L4_SS", "L1_SLAC"]
     assert run_morphologies(resolved, paths, 2, few_types, kept) == 4
     # What was kept gives the same bytes, all tables included; a damaged file is made anew.
