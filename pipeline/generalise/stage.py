@@ -114,17 +114,39 @@ def judge_all(
 ) -> tuple[Tables, int]:
     """Judges every pair; only those the store lacks are evaluated, ``at_most`` so many of them.
 
+    Pairs of me-types that nothing covers yet come first, in the order of the shapes.
+
     Returns:
         The tables, and how many evaluations were made now.
     """  # fmt: skip
     config = resolved.model.generalise
-    keys = pair_keys(composition.pairs, composition.files, evaluator)
-    found, made = evaluate_missing(keys, composition.files, evaluator, store, workers, at_most)
     folder = resolved.path(config.fitted) if config.fitted else None
     unmet = read_unmet(folder, sorted({p.emodel for p in composition.pairs}), config)
-    pairs = pair_table(composition.types, composition.names, keys, found, config, unmet)
+
+    def judged(keys: dict[Pair, str], most: int | None) -> tuple[pd.DataFrame, dict, int]:
+        found, made = evaluate_missing(keys, composition.files, evaluator, store, workers, most)
+        found = {pair: found[pair] for pair in composition.pairs}
+        table = pair_table(composition.types, composition.names, keys, found, config, unmet)
+        return table, found, made
+
+    keys = pair_keys(composition.pairs, composition.files, evaluator)
+    if at_most:
+        keys = uncovered_first(keys, judged(keys, 0)[0])
+    pairs, found, made = judged(keys, at_most)
     coverage = coverage_table(composition.types, composition.names, pairs)
     return Tables(pairs, score_table(found, config, unmet), coverage, unmet_table(unmet)), made
+
+
+def uncovered_first(keys: dict[Pair, str], pairs: pd.DataFrame) -> dict[Pair, str]:
+    """Puts the pairs of me-types that nothing covers yet before all others.
+
+    Args:
+        keys: Key of every pair.
+        pairs: As ``pair_table`` made it of what is known.
+    """
+    covered = pairs.groupby("me_type")["accepted"].transform("max") == 1
+    open_ones = {Pair(*row) for row in pairs.loc[~covered, ["morphology", "emodel"]].to_numpy()}
+    return dict(sorted(keys.items(), key=lambda item: item[0] not in open_ones))
 
 
 def run_part(

@@ -30,7 +30,13 @@ from pipeline.generalise.evaluation import (
     write_known,
 )
 from pipeline.generalise.pairs import MeType, Pair, allowed_pairs, me_types, read_choices
-from pipeline.generalise.stage import judge_all, read_composition, run_generalise, run_part
+from pipeline.generalise.stage import (
+    judge_all,
+    read_composition,
+    run_generalise,
+    run_part,
+    uncovered_first,
+)
 from pipeline.generalise.verdict import (
     coverage_table,
     judge,
@@ -339,6 +345,16 @@ def test_a_run_that_ends_early_has_covered_each_type_and_says_what_is_left(colum
     rest = run_generalise(resolved, paths, toy, store)
     assert rest["evaluated"] == 414 and rest | {"evaluated": 621} == whole
     assert paths.generalise("pairs").read_bytes() == want
+
+
+def test_what_nothing_covers_is_evaluated_first():
+    names = ["a_1", "b_1", "a_2", "b_2", "c_1"]
+    keys = {Pair(name, "e"): name for name in names}
+    table = pd.DataFrame({
+        "me_type": ["A", "A", "B", "B", "C"], "morphology": ["a_1", "a_2", "b_1", "b_2", "c_1"],
+        "emodel": "e", "accepted": [1, 0, 0, 0, 0],
+    })  # fmt: skip
+    assert [*uncovered_first(keys, table).values()] == ["b_1", "b_2", "c_1", "a_1", "a_2"]
 
 
 def test_a_model_ships_evaluations(column, tmp_path):
