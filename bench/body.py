@@ -41,7 +41,7 @@ if __name__ == "__main__":
         for step in (10.0, 5.0, 1.0):
             factor = rod(step, seconds, medium)
             print(f"rod, {name}, step {step:g} ms: {factor:.1f} times real time")
-        tell(f"rod body in {name}, step 1 ms", factor, "x real time")
+            tell(f"rod body in {name}, step {step:g} ms", factor, "x real time")
     factor = soft(seconds / 5)
     print(f"soft body, step 4.17 ms: {factor:.2f} times real time")
     tell("soft body, step 4.17 ms", factor, "x real time")

@@ -11,6 +11,7 @@ import sys
 from time import perf_counter
 
 import numpy as np
+from rows import tell
 
 from pipeline.body.media import medium_drag
 from pipeline.body.rod import RodBody, RodParameters
@@ -60,6 +61,10 @@ def circuit(variant: str | None, body: str, seconds: float, ranks: int) -> str:
         load_model("worm", "alive"), "forage", paths, ranks=ranks, config=behaviour(seconds, body)
     )
     factor = figures["seconds"] / figures["run_s"]
+    what = (
+        f"closed loop, {variant or 'full'} neurons and {body} body, {ranks} rank{'s' * (ranks > 1)}"
+    )
+    tell(what, factor, "x real time")
     share = figures["neurons_s"] / figures["run_s"]
     return f"{factor:.2f} times real time ({figures['segments']:.0f} compartments, neurons {share:.0%})"
 
