@@ -45,6 +45,7 @@ for _name, _fit in MODEL.fits.items():
                 PATHS.benchmark(f"search_{_name}_seed_{_seed}")
             conda:
                 ENVIRONMENT
+            # One generation, as a report's page has, leaves a core to the circuit.
             threads: min(2, _fit.search.generations)
             params:
                 part=part("optimise", _name),

@@ -220,11 +220,8 @@ def _inside(
 def _sources(field, key, target, points, ct, skip, out, naive):
     """Draws one target; returns its number of edges, which may exceed the room in ``out``."""
     numbers = field.numbers
-    n, transient, dual = (
-        np.int64(0),
-        np.int64(TRANSIENT),
-        np.int64(DUAL),
-    )  # one type, one compilation
+    # Typed: `_inside` would be compiled for each bare number.
+    n, transient, dual = np.int64(0), np.int64(TRANSIENT), np.int64(DUAL)
     u, v = uniforms(key, 0, target, FIELD, 0)
     if u >= numbers[ct, PROBABILITY]:
         return 0
