@@ -272,7 +272,7 @@ def pin_kernels() -> None:
     digest = hashlib.sha256()
     for path in sorted(Path(__file__).parent.rglob("*.py")):
         text = path.read_bytes()
-        if b"numba" in text:
+        if b"numba" in text or b"pipeline.kernels" in text:
             digest.update(text)
     root = Path(os.environ.get("SONATINA_CACHE", ".cache")).resolve()
     os.environ["NUMBA_CACHE_DIR"] = str(root / "kernels" / digest.hexdigest()[:16])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from pipeline.kernels import kernel
 
-@numba.njit(cache=True)
+
+@kernel()
 def cofactor(m, out):
     """Writes the cofactor matrix of a 3 x 3 matrix, the gradient of its determinant."""
     for i in range(3):
@@ -16,7 +17,7 @@ def cofactor(m, out):
             out[i, j] = m[a, c] * m[b, d] - m[a, d] * m[b, c]
 
 
-@numba.njit(cache=True)
+@kernel()
 def to_matrix(q, out):
     """Writes the rotation of a unit quaternion (x, y, z, w)."""
     x, y, z, w = q
@@ -37,7 +38,7 @@ def to_matrix(q, out):
     )
 
 
-@numba.njit(cache=True)
+@kernel()
 def turn_to(f, q, out, steps):
     """Moves a quaternion to the rotation nearest to ``f`` (Mueller et al. 2016, MIG'16)."""
     for _ in range(steps):
@@ -67,7 +68,7 @@ def turn_to(f, q, out, steps):
     to_matrix(q, out)
 
 
-@numba.njit(cache=True)
+@kernel()
 def to_unit_volume(f, out, work, steps):
     """Writes the matrix with determinant 1 nearest to ``f`` (Newton steps, Bouaziz et al. 2014)."""
     out[:] = f
@@ -85,7 +86,7 @@ def to_unit_volume(f, out, work, steps):
                 out[i, j] = f[i, j] + factor * work[i, j]
 
 
-@numba.njit(cache=True)
+@kernel()
 def local_step(x, tets, gradients, rotation, volume, fibre, active, turns):
     """Projects every tetrahedron and sums the right sides.
 

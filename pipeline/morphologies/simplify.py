@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numba
 import numpy as np
 
+from pipeline.kernels import kernel
 from pipeline.morphologies.shape import Shape
 
 
@@ -30,7 +30,7 @@ def simplify(shape: Shape, tolerance: float) -> Shape:
     return replace(shape, sections=tuple(sections))
 
 
-@numba.njit(cache=True)
+@kernel()
 def kept_points(points: np.ndarray, tolerance: float) -> np.ndarray:
     """Which points of a polyline stay.
 

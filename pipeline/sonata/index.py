@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import h5py
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
+from pipeline.kernels import kernel
 from pipeline.sonata import layout
 
 BLOCK_ROWS = 1 << 22
@@ -20,7 +21,7 @@ SLICE_BYTES = 1 << 25
 """Memory a task writes to; about what the processor's cache holds."""
 
 
-@njit(cache=True)
+@kernel()
 def count_runs(ids, last, counts):
     """Adds the runs that begin in ``ids`` to ``counts``; ``last`` is the id before, or -1."""
     for i in range(len(ids)):
@@ -31,7 +32,7 @@ def count_runs(ids, last, counts):
     return last
 
 
-@njit(cache=True, parallel=True)
+@kernel(parallel=True)
 def place_runs(ids, first, last, cuts, nexts, runs):
     """Puts the runs of a band of nodes in their places.
 

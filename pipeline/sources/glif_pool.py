@@ -14,12 +14,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numba
 import numpy as np
 
 from pipeline.cells.glif import Glif, read_glif
 from pipeline.config.tables import read_csv
 from pipeline.errors import ConfigError, Problem
+from pipeline.kernels import kernel
 from pipeline.runtime import write_text
 
 MEMBERS, TABLE = "tables/glif_sources.csv", "tables/glif.csv"
@@ -200,7 +200,7 @@ def _rate(cell: Glif, multiple: float) -> float:
     return count / (_DURATION - _SETTLED) * 1e3
 
 
-@numba.njit
+@kernel()
 def _count(c, g, height, reset, t_ref, amps, decay, kept, current, h, settled, steps):
     """Counts the spikes after the first ``settled`` steps; voltages relative to rest."""
     leak, fade = math.exp(-g * h / c), np.exp(-decay * h)

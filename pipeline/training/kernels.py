@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
+
+from pipeline.kernels import kernel
 
 LOWEST, PER_MV = -160.0, 4.0
 """The tables' grid, see ``channels.VOLTAGES``."""
 
 
-@numba.njit(cache=True)
+@kernel()
 def _place(voltage, rows):
     """Returns row and share of a voltage in a table; clamped at both ends."""
     at = (voltage - LOWEST) * PER_MV
@@ -20,7 +21,7 @@ def _place(voltage, rows):
     return row, min(max(at - row, 0.0), 1.0)
 
 
-@numba.njit(cache=True)
+@kernel()
 def _read(table, line, row, share):
     """Returns a table's value and its rise to the next row; no view of the line is made."""
     low = table[line, row]
@@ -28,13 +29,13 @@ def _read(table, line, row, share):
     return low + share * rise, rise
 
 
-@numba.njit(cache=True)
+@kernel()
 def _law(weight):
     """Returns the row of ``laws`` and of the synapses' tables: 0 excitatory, 1 inhibitory."""
     return 0 if weight >= 0.0 else 1
 
 
-@numba.njit(cache=True)
+@kernel()
 def _open_shares(net, gates, factors):
     """Writes the sum in the brackets of every factor."""
     for f in range(len(net.power)):
@@ -44,7 +45,7 @@ def _open_shares(net, gates, factors):
         factors[f] = total
 
 
-@numba.njit(cache=True)
+@kernel()
 def _open(net, channel, factors):
     share = 1.0
     for f in range(net.factor_of[channel], net.factor_of[channel + 1]):
@@ -52,7 +53,7 @@ def _open(net, channel, factors):
     return share
 
 
-@numba.njit(cache=True)
+@kernel()
 def _diagonal(net, weights, gaps, opened, factors, diagonal):
     """Writes the matrix's diagonal for the state at the step's start."""
     diagonal[:] = net.diagonal
@@ -66,7 +67,7 @@ def _diagonal(net, weights, gaps, opened, factors, diagonal):
         diagonal[net.soma[net.channel_cell[c]]] += net.peak[c] * _open(net, c, factors)
 
 
-@numba.njit(cache=True)
+@kernel()
 def _solve(net, diagonal, right):
     """Solves the trees in place; parents stand before their children."""
     for i in range(len(net.parent) - 1, -1, -1):
@@ -83,7 +84,7 @@ def _solve(net, diagonal, right):
             right[i] = right[i] / diagonal[i]
 
 
-@numba.njit(cache=True)
+@kernel()
 def _start(net, weights, voltage, gates, opened):
     rows = net.steady.shape[1]
     for g in range(len(net.gate_table)):
@@ -96,7 +97,7 @@ def _start(net, weights, voltage, gates, opened):
         opened[k] = _read(net.release, _law(weights[k]), row, share)[0]
 
 
-@numba.njit(cache=True)
+@kernel()
 def forward(net, weights, gaps, current, voltage, gates, opened):
     """Fills ``voltage``, ``gates`` and ``opened`` row by row; row 0 of the voltage is given."""
     steps, rows = len(current), net.steady.shape[1]
@@ -133,7 +134,7 @@ def forward(net, weights, gaps, current, voltage, gates, opened):
             opened[t + 1, k] = steady + (opened[t, k] - steady) * keep
 
 
-@numba.njit(cache=True)
+@kernel()
 def _gates_back(net, new, before, slope_v, slope_g):
     """Takes the update of the gates back: adds to the voltage's slope, shrinks the gates'."""
     rows = net.steady.shape[1]
@@ -148,7 +149,7 @@ def _gates_back(net, new, before, slope_v, slope_g):
         slope_g[g] *= keep
 
 
-@numba.njit(cache=True)
+@kernel()
 def _synapses_back(net, weights, new, before, slope_v, slope_s):
     rows = net.release.shape[1]
     for k in range(len(net.pre)):
@@ -161,7 +162,7 @@ def _synapses_back(net, weights, new, before, slope_v, slope_s):
         slope_s[k] *= keep
 
 
-@numba.njit(cache=True)
+@kernel()
 def _channels_back(net, new, factors, solved, slope_g):
     for c in range(len(net.peak)):
         node = net.soma[net.channel_cell[c]]
@@ -175,7 +176,7 @@ def _channels_back(net, new, factors, solved, slope_g):
                 slope_g[g] += push * others * net.gate_weight[g]
 
 
-@numba.njit(cache=True)
+@kernel()
 def backward(
     net, weights, gaps, voltage, gates, opened, nodes, sensitivity, by_weight, by_gap, by_current
 ):

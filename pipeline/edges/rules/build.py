@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numba import njit, prange
+from numba import prange
 
 from pipeline.config.rules import RuleEdges
 from pipeline.edges.rules import plan, synapse
@@ -21,6 +21,7 @@ from pipeline.edges.rules.compiled import CompiledRule, Side
 from pipeline.edges.rules.draw import RuleDraw
 from pipeline.edges.rules.tables import Findings
 from pipeline.errors import ConfigError
+from pipeline.kernels import kernel
 
 BYTES_PER_EDGE = 400
 """Memory of one edge while its block is drawn, sorted, filled and written."""
@@ -257,7 +258,7 @@ def _ranges(work: np.ndarray, low: int, most: int) -> Iterator[tuple[int, int]]:
         start = stop
 
 
-@njit(cache=True, parallel=True)
+@kernel(parallel=True)
 def _place(keys, ends, used, counts, sources, rule, n_rules):
     starts = np.cumsum(counts) - counts
     for i in prange(len(counts)):
@@ -267,7 +268,7 @@ def _place(keys, ends, used, counts, sources, rule, n_rules):
         used[i] += counts[i]
 
 
-@njit(cache=True, parallel=True)
+@kernel(parallel=True)
 def _sort(keys, ends, low, n_rules, sources, targets):
     for i in prange(len(ends) - 1):
         keys[ends[i] : ends[i + 1]].sort()

@@ -10,12 +10,13 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
 from pipeline.edges.rules.laws import box_bound
 from pipeline.edges.rules.random import uniforms
 from pipeline.edges.rules.sample import SPLIT, Targets, probability_at
 from pipeline.edges.rules.tree import Forest
+from pipeline.kernels import kernel
 from pipeline.runtime import rng_for
 
 _STACK = 256
@@ -23,7 +24,7 @@ _REMAINDER = 7
 """Purpose of the draws that finish a node whose partners are nearly exhausted."""
 
 
-@njit(cache=True)
+@kernel()
 def _cut(law, forest, pool, ct, x, y, z, threshold, boxes, weights, bounds):
     """Chooses boxes; returns their number, the sum of bounds and the sum of lower bounds."""
     stack = np.empty(_STACK, np.int64)
@@ -53,7 +54,7 @@ def _cut(law, forest, pool, ct, x, y, z, threshold, boxes, weights, bounds):
     return n, total, least_sum
 
 
-@njit(cache=True)
+@kernel()
 def _class_of(forest, k):
     """Class of the k-th node of the forest, by its roots' ranges."""
     for cs in range(len(forest.roots)):
@@ -63,7 +64,7 @@ def _class_of(forest, k):
     return -1
 
 
-@njit(cache=True)
+@kernel()
 def _partners(law, forest, key, purpose, node, nodes, pool, wanted, multapses, skip, out, start):
     """Draws ``wanted`` partners of one node into ``out[start:]``; returns how many there are."""
     points = nodes.points
@@ -113,7 +114,7 @@ def _partners(law, forest, key, purpose, node, nodes, pool, wanted, multapses, s
     return found
 
 
-@njit(cache=True)
+@kernel()
 def _insert(table, value):
     """Adds a value to an open-addressed set; False when it is there already."""
     mask = len(table) - 1
@@ -126,7 +127,7 @@ def _insert(table, value):
     return True
 
 
-@njit(cache=True)
+@kernel()
 def _finish(
     law, forest, key, purpose, node, ct, x, y, z, angle, pool, wanted, multapses, skip, taken,
     out, start, found,
@@ -169,7 +170,7 @@ def _finish(
     return found
 
 
-@njit(cache=True)
+@kernel()
 def _absent(table, value):
     """Whether a value is not in the set."""
     mask = len(table) - 1
@@ -181,7 +182,7 @@ def _absent(table, value):
     return True
 
 
-@njit(cache=True, parallel=True)
+@kernel(parallel=True)
 def _block(law, forest, key, purpose, nodes, low, wanted, multapses, same, out, starts, found):
     for i in prange(len(wanted)):
         node = low + i

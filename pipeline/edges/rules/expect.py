@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from numba import njit, prange
+from numba import prange
 
 from pipeline.config.rule_labels import (
     PLAN_TABLES,
@@ -30,6 +30,7 @@ from pipeline.edges.rules.laws import (
     angle_between,
     pair_probability,
 )
+from pipeline.kernels import kernel
 from pipeline.runtime import write_text
 from pipeline.sonata.layout import CircuitPaths
 
@@ -93,7 +94,7 @@ def sampled_targets(points: np.ndarray, codes: np.ndarray, most: int) -> np.ndar
     return np.sort(np.concatenate(chosen)) if chosen else np.empty(0, np.int64)
 
 
-@njit(cache=True, parallel=True)
+@kernel(parallel=True)
 def _integrate(
     law, sources, source_codes, labels, targets, target_codes, chosen, same, skip, width,
     possible, expected,

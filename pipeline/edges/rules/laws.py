@@ -10,7 +10,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from pipeline.kernels import kernel
 
 GAUSSIAN, EXPONENTIAL, LINEAR, BOX, TUNING_LINEAR, TUNING_BELL, LOGISTIC = range(7)
 LATERAL, VERTICAL, FULL = range(3)
@@ -49,20 +50,20 @@ class Law(NamedTuple):
         return tuple(sorted({axis for metric in metrics for axis in AXES[metric]}))
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def angle_between(a, b):
     """Difference of two angles folded to 0..180 degrees."""
     d = abs(a - b) % 360.0
     return 360.0 - d if d > 180.0 else d
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def fold(angle, limit):
     """Folds 0..180 degrees to 0..90 when ``limit`` is 90 (orientation instead of direction)."""
     return 180.0 - angle if angle > limit else angle
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def square_distance(metric, dx, dy, dz):
     """Square of the lateral, vertical or full distance, um2."""
     if metric == LATERAL:
@@ -72,13 +73,13 @@ def square_distance(metric, dx, dy, dz):
     return dx * dx + dy * dy + dz * dz
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def distance(metric, dx, dy, dz):
     """Lateral, vertical or full distance, um."""
     return math.sqrt(square_distance(metric, dx, dy, dz))
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def _factor(code, params, cs, ct, f, square, angle):
     """One factor at squared distance (um2) and angle 0..180 (deg), with p = params[cs, ct, f].
 
@@ -112,7 +113,7 @@ def _factor(code, params, cs, ct, f, square, angle):
     return 1.0 / (1.0 + math.exp(-x))
 
 
-@njit(cache=True)
+@kernel()
 def pair_probability(law, cs, ct, dx, dy, dz, angle):
     """Probability that a pair is connected, clipped to 1.
 
@@ -135,7 +136,7 @@ def pair_probability(law, cs, ct, dx, dy, dz, angle):
     return min(p, 1.0)
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def _best_angle(code, params, cs, ct, f):
     """The angle at which a factor is largest."""
     if code == TUNING_LINEAR and params[cs, ct, f, 1] > 0.0:
@@ -145,7 +146,7 @@ def _best_angle(code, params, cs, ct, f):
     return 0.0
 
 
-@njit(cache=True)
+@kernel()
 def box_bound(law, boxes, box, cs, ct, x, y, z, upper):
     """Largest or smallest probability over a box, both at the most favourable angle.
 
@@ -186,7 +187,7 @@ def box_bound(law, boxes, box, cs, ct, x, y, z, upper):
     return min(bound * (1.0 + _SLACK), 1.0) if upper else min(bound, 1.0)
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def _interval(x, low, high):
     near = max(0.0, low - x, x - high)
     return near, max(high - x, x - low)

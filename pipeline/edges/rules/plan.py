@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
 from pipeline.edges.rules import synapse as syn
 from pipeline.edges.rules.compiled import INDEGREE, LISTED, OUTDEGREE, THINNED, CompiledRule, Side
 from pipeline.edges.rules.laws import box_bound
 from pipeline.edges.rules.sample import Targets, probability_at
 from pipeline.edges.rules.tree import Forest
+from pipeline.kernels import kernel
 
 SAMPLE = 500
 """Targets per class over which a law is integrated."""
@@ -67,7 +68,7 @@ class EdgePlan:
         return sum(rule.synapses for rule in self.rules)
 
 
-@njit(cache=True, parallel=True)
+@kernel(parallel=True)
 def _sums(law, forest, targets, chosen, skip_self, result):
     """Sum of probabilities over all sources for some targets: result [chosen, classes]."""
     for i in prange(len(chosen)):

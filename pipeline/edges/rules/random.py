@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from pipeline.kernels import kernel
 from pipeline.philox import HALF as _HALF
 from pipeline.philox import M0 as _M0
 from pipeline.philox import M1 as _M1
@@ -24,13 +24,13 @@ ACCEPT, STREAM, OUTWARD, NSYNS, WEIGHT, DELAY = 1, 2, 3, 4, 5, 6
 """Purposes: the third counter word."""
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def _round(c0, c1, c2, c3, k0, k1):
     p0, p1 = _M0 * c0, _M1 * c2
     return (p1 >> _HALF) ^ c1 ^ k0, p1 & _MASK, (p0 >> _HALF) ^ c3 ^ k1, p0 & _MASK
 
 
-@njit(cache=True)
+@kernel()
 def philox(k0, k1, c0, c1, c2, c3):
     """Philox-4x32-10: uint64 words below 2**32 in, four such words out."""
     for _ in range(10):
@@ -39,7 +39,7 @@ def philox(k0, k1, c0, c1, c2, c3):
     return c0, c1, c2, c3
 
 
-@njit(cache=True)
+@kernel()
 def uniforms(key, a, b, purpose, index):
     """Two independent uniforms in [0, 1) with 53 bits, for counter (a, b, purpose, index).
 
@@ -58,14 +58,14 @@ def uniforms(key, a, b, purpose, index):
     return first * _SCALE, second * _SCALE
 
 
-@njit(cache=True)
+@kernel()
 def exponential(key, b, purpose, index):
     """A unit exponential of the stream that belongs to node ``b``."""
     u, v = uniforms(key, index >> 33, b, purpose, (index >> 1) & 0xFFFFFFFF)
     return -math.log1p(-(v if index & 1 else u))
 
 
-@njit(cache=True)
+@kernel()
 def normal(key, a, b, purpose, index):
     """A standard normal (Box and Muller 1958)."""
     u, v = uniforms(key, a, b, purpose, index)

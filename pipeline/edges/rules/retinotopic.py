@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
 from pipeline.config.retinotopic import RetinotopicConnect
 from pipeline.config.yaml_lines import KeyPath
@@ -33,6 +33,7 @@ from pipeline.edges.rules.retinotopic_numbers import (
 )
 from pipeline.edges.rules.sample import compact
 from pipeline.edges.rules.tables import PairValues
+from pipeline.kernels import kernel
 
 FIELD, KEEP = 16, 17
 """Purposes of the draws, apart from those in ``random``."""
@@ -154,7 +155,7 @@ def _grid(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.nd
     return order, starts, shape, np.array([*low, side])
 
 
-@njit(cache=True)
+@kernel()
 def _frequency(mean, u):
     """Poisson number above 0 by inversion of one uniform."""
     k, p = 0, math.exp(-mean)
@@ -166,7 +167,7 @@ def _frequency(mean, u):
     return float(k)
 
 
-@njit(cache=True)
+@kernel()
 def _kept(field, group, unit, wanted, angle):
     """Probability that a unit inside its ellipse is taken."""
     if group == DUAL:
@@ -181,7 +182,7 @@ def _kept(field, group, unit, wanted, angle):
     return (1.0 - abs(wanted - field.units[unit, 2]) / total) / (n - 1)
 
 
-@njit(cache=True)
+@kernel()
 def _inside(
     field, key, target, group, x, y, minor, major, turn, wanted, angle, skip, out, place, naive
 ):
@@ -216,7 +217,7 @@ def _inside(
     return place
 
 
-@njit(cache=True)
+@kernel()
 def _sources(field, key, target, points, ct, skip, out, naive):
     """Draws one target; returns its number of edges, which may exceed the room in ``out``."""
     numbers = field.numbers
@@ -254,7 +255,7 @@ def _sources(field, key, target, points, ct, skip, out, naive):
     )  # fmt: skip
 
 
-@njit(cache=True, parallel=True)
+@kernel(parallel=True)
 def _block(field, key, points, classes, chosen, skip_self, slots, out, counts, naive):
     for i in prange(len(chosen)):
         target = chosen[i]

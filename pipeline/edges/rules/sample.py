@@ -12,11 +12,12 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
 from pipeline.edges.rules.laws import Law, angle_between, box_bound, pair_probability
 from pipeline.edges.rules.random import ACCEPT, STREAM, exponential, uniforms
 from pipeline.edges.rules.tree import Forest
+from pipeline.kernels import kernel
 
 SPLIT = 6.0
 """Expected wasted candidates above which a box is opened (measured; 4 to 12 are about as good)."""
@@ -36,7 +37,7 @@ class Targets(NamedTuple):
     classes: np.ndarray
 
 
-@njit(cache=True)
+@kernel()
 def probability_at(law, forest, k, cs, ct, x, y, z, angle):
     """Probability of source ``k`` of the forest for a target at (x, y, z) um with its angle."""
     points = forest.points
@@ -46,7 +47,7 @@ def probability_at(law, forest, k, cs, ct, x, y, z, angle):
     )
 
 
-@njit(cache=True)
+@kernel()
 def sources_of(law, forest, key, target, targets, skip, naive, out, start, stop):
     """Draws the sources of one target.
 
@@ -116,7 +117,7 @@ def sources_of(law, forest, key, target, targets, skip, naive, out, start, stop)
     return n
 
 
-@njit(cache=True, parallel=True)
+@kernel(parallel=True)
 def sample_block(law, forest, key, targets, low, slots, same, naive, out, counts):
     """Draws the sources of a block of targets, in parallel over targets.
 
@@ -193,7 +194,7 @@ def _slots(sizes: np.ndarray) -> np.ndarray:
     return np.concatenate(([0], np.cumsum(np.ceil(sizes).astype(np.int64))))
 
 
-@njit(cache=True)
+@kernel()
 def compact(slots, counts, out):
     """Closes the gaps between slots: int64 [sum of counts]."""
     ends = np.cumsum(counts)

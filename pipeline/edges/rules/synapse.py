@@ -6,13 +6,14 @@ import math
 from typing import NamedTuple, get_args
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
 from pipeline.config import rules as schema
 from pipeline.config.yaml_lines import KeyPath
 from pipeline.edges.rules.laws import METRICS, angle_between, distance, fold
 from pipeline.edges.rules.random import DELAY, NSYNS, WEIGHT, normal, uniforms
 from pipeline.edges.rules.tables import PairValues
+from pipeline.kernels import kernel
 
 CONSTANT, UNIFORM_INTEGER, POISSON, LOGNORMAL, NORMAL, TRAVEL, LISTED = range(7)
 _CODES = {
@@ -171,7 +172,7 @@ def _section_list(text: str | None) -> str | None:
     return None if text is None else str([part.strip() for part in str(text).split("+")])
 
 
-@njit(cache=True)
+@kernel()
 def _poisson(mean, u):
     """Poisson number by inversion of one uniform; mean at most 500."""
     k, p = 0, math.exp(-mean)
@@ -183,7 +184,7 @@ def _poisson(mean, u):
     return k
 
 
-@njit(cache=True)
+@kernel()
 def _draw(draws, what, cs, ct, key, source, target, repeat, dx, dy, dz):
     """One value of nsyns (what = 0), weight (1) or delay (2)."""
     code, p = draws.codes[what], draws.params
@@ -212,7 +213,7 @@ def _draw(draws, what, cs, ct, key, source, target, repeat, dx, dy, dz):
     return min(max(value, low), high)
 
 
-@njit(cache=True)
+@kernel()
 def direction_factor(width, phase, degrees, dx, dz, source_angle, target_angle):
     """Weight factor of the direction rule (Billeh et al. 2020, as applied at load time).
 
@@ -238,7 +239,7 @@ def direction_factor(width, phase, degrees, dx, dz, source_angle, target_angle):
     return factor
 
 
-@njit(cache=True, parallel=True)
+@kernel(parallel=True)
 def fill_edges(
     draws, key, rule, n_rules, keys, ends, low, pre, post, source_codes, target_codes,
     edge_types, listed, first_row, out_type, out_nsyns, out_weight, out_delay, out_distance,

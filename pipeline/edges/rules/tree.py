@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from pipeline.kernels import kernel
 
 LEAF = 8
 """Sources of a box that is not split further."""
@@ -57,7 +58,7 @@ def build_forest(points: np.ndarray, classes: np.ndarray, n_classes: int, axes: 
     return Forest(order, np.ascontiguousarray(points[order]), boxes, ranges, children, roots)
 
 
-@njit(cache=True)
+@kernel()
 def _box(points, order, low, high, box):
     for axis in range(3):
         box[axis], box[3 + axis] = np.inf, -np.inf
@@ -68,7 +69,7 @@ def _box(points, order, low, high, box):
             box[3 + axis] = max(box[3 + axis], x)
 
 
-@njit(cache=True)
+@kernel()
 def _split_all(order, points, starts, ends, used):
     limit = 1
     for c in range(len(starts)):

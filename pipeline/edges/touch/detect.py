@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from pipeline.edges.touch.arrays import (
     ALLOW_SOMA_TO_AIS,
@@ -34,6 +33,7 @@ from pipeline.edges.touch.regions import (
     sort_by_low,
 )
 from pipeline.edges.touch.search import Axon, new_rooms, search_section
+from pipeline.kernels import inner, kernel
 from pipeline.philox import rule_key
 
 
@@ -120,7 +120,7 @@ def _axons(shapes: Shapes, cells: Cells, rules: TouchRules) -> _Axons:
     )  # fmt: skip
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _touches_of(axons, law, index, pre, empty):
     """TOUCH records of one presynaptic cell, sorted by (post, order)."""
     axon = _place_axon(axons, pre)
@@ -146,7 +146,7 @@ def _touches_of(axons, law, index, pre, empty):
     return _sorted_by_post(touches, total, tally)
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _place_axon(axons, pre):
     shape = axons.morphology[pre]
     rows = axons.rows[axons.first[shape] : axons.first[shape + 1]]
@@ -167,7 +167,7 @@ def _place_axon(axons, pre):
     return Axon(start, direction, length, radius, arc, rows)
 
 
-@njit(cache=True, nogil=True)
+@inner()
 def _spread(axons, law, index, axon, pre, ids, arcs, order, first, groups, touches, total):
     """Appends the boutons of one axon section to ``touches``."""
     key, gap, spacing = law.key, law.gap, law.spacing
@@ -218,7 +218,7 @@ def _spread(axons, law, index, axon, pre, ids, arcs, order, first, groups, touch
     return touches, total
 
 
-@njit(cache=True, nogil=True)
+@inner()
 def _twice(touches):
     more = np.empty(2 * len(touches), touches.dtype)
     for i in range(len(touches)):  # not a slice, see `search._longer`
@@ -226,7 +226,7 @@ def _twice(touches):
     return more
 
 
-@njit(cache=True, nogil=True)
+@inner()
 def _sorted_by_post(touches, total, tally):
     """Touches by target, in the order they came, numbered within each pair."""
     for i in range(total):

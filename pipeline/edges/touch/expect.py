@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from pipeline.edges.touch.arrays import AXON, SOMA, Cells, Shapes, TouchRules
 from pipeline.edges.touch.geometry import to_world
+from pipeline.kernels import kernel
 
 VOXEL = 50.0
 """um. Densities change little within it; a finer grid would correlate an axon with its own cell."""
@@ -54,7 +54,7 @@ def expected_touches(shapes: Shapes, cells: Cells, rules: TouchRules) -> Expecte
     return Expected(np.pi / 2 * reach * product / VOXEL**3, int(sizes.sum() - axon), int(axon))
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _accumulate(
     first, start, end, radius, kind, length, morphology, position, rotation, mtype, spine,
     low, counts, lengths,

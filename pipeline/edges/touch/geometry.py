@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numba import njit
 
 from pipeline.cells.morphology import Morphology, read_morphology
 from pipeline.cells.places import path_distances
 from pipeline.edges.touch.arrays import SOMA, Cells, Shapes
 from pipeline.errors import CircuitError, MorphologyError, Problem
+from pipeline.kernels import kernel
 
 _MOST = np.iinfo(np.uint16).max
 
@@ -148,7 +148,7 @@ def _rotations(nodes: pd.DataFrame) -> np.ndarray:
     return np.moveaxis(np.array(rows), 2, 0).astype(np.float32)
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def to_world(rotation, position, x, y, z):
     """One point of a shape where its cell stands: three float32, um."""
     x, y, z = np.float64(x), np.float64(y), np.float64(z)

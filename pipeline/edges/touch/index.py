@@ -13,11 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from pipeline.edges.touch.arrays import AXON, SOMA, Cells, Shapes, TouchRules
 from pipeline.edges.touch.geometry import to_world
 from pipeline.edges.touch.kernel import LANES
+from pipeline.kernels import kernel
 
 LEVEL_FACTOR = 2.0
 CELL_PER_SIZE = 1.0
@@ -182,7 +182,7 @@ def _grids(sizes, level, bounds, extent, edge):
     return np.array(cells, np.int64), np.array(counts), np.array(edges), np.array(largest)
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _measure(source, place, low, high, middle, sizes):
     """Midpoint and size of every target segment of cells low..high."""
     for cell in range(low, high):
@@ -202,7 +202,7 @@ def _measure(source, place, low, high, middle, sizes):
             at += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _find_cells(middle, level, origin, edge, counts, first_cell, owner):
     """Grid cell of every segment."""
     for i in range(len(level)):
@@ -213,7 +213,7 @@ def _find_cells(middle, level, origin, edge, counts, first_cell, owner):
         owner[i] = first_cell[k] + (ix * counts[k, 2] + iz) * counts[k, 1] + iy
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _sort(owner, grid_cells, place):
     """Counting sort by grid cell: first segments, and in grid order the cell and its local row."""
     starts = np.zeros(grid_cells + 1, np.uint32)
@@ -235,7 +235,7 @@ def _sort(owner, grid_cells, place):
     return starts, cells, rank
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def _fill(source, low, high, cells, rank, segments, rows):
     """Writes the segments low..high of the grid order."""
     for i in range(low, high):

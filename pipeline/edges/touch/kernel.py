@@ -18,7 +18,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+
+from pipeline.kernels import kernel
 
 LANES = 16
 """``sift`` is fastest on multiples of this; arrays it scans are readable so far past their end."""
@@ -27,7 +28,7 @@ _PARALLEL = 1e-20
 """Squared sine of the angle below which two axes count as parallel; over 1 mm that is 1e-7 um."""
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz"})
+@kernel(error_model="numpy", fastmath={"contract", "nsz"})
 def sift(segments, low, high, axon, flags, at):
     """Flags target segments that may touch an axon segment; never misses one.
 
@@ -57,7 +58,7 @@ def sift(segments, low, high, axon, flags, at):
         flags[i - begin + shift] = near & (min(p, q) <= length + r) & (max(p, q) >= -r)
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def sphere_interval(px, py, pz, dx, dy, dz, square):
     """Where the line s d comes within sqrt(square) of a point: low, high; inf, -inf if nowhere."""
     b = px * dx + py * dy + pz * dz
@@ -67,7 +68,7 @@ def sphere_interval(px, py, pz, dx, dy, dz, square):
     return (b - root if h >= 0.0 else np.inf), (b + root if h >= 0.0 else -np.inf)
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def cylinder_interval(px, py, pz, ex, ey, ez, dx, dy, dz, square):
     """Where the line s d runs inside the open-ended cylinder from p to p + e, as above."""
     size = math.sqrt(ex * ex + ey * ey + ez * ez)
@@ -94,7 +95,7 @@ def cylinder_interval(px, py, pz, ex, ey, ez, dx, dy, dz, square):
     return (low if inside else np.inf), (high if inside else -np.inf)
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def overlap(px, py, pz, qx, qy, qz, dx, dy, dz, length, reach):
     """Interval of an axon segment's axis that touches a target segment.
 
@@ -117,7 +118,7 @@ def overlap(px, py, pz, qx, qy, qz, dx, dy, dz, length, reach):
     return max(low, 0.0), min(high, length)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def overlaps(segments, hits, n, x, y, z, dx, dy, dz, length, radius, bounds):
     """``overlap`` of one axon segment with many target segments; compiles to vector code.
 
@@ -140,7 +141,7 @@ def overlaps(segments, hits, n, x, y, z, dx, dy, dz, length, radius, bounds):
         bounds[0, k], bounds[1, k] = low, high
 
 
-@njit(cache=True)
+@kernel()
 def nearest_on(px, py, pz, qx, qy, qz, x, y, z):
     """Distance of a point to a segment, and how far along the segment its nearest point is, um.
 

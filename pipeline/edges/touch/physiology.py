@@ -15,13 +15,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numba import njit, prange
 
 from pipeline.config.touches import CLASS_COLUMNS, SYNAPSE_COLUMNS, Physiology
 from pipeline.edges.rules.random import normal, uniforms
 from pipeline.edges.touch.arrays import Cells
 from pipeline.edges.touch.pruning import connection_starts
 from pipeline.edges.touch.tables import RuleTable, Types, raise_all
+from pipeline.kernels import inner, kernel
 
 G, U, D, F, DECAY, VESICLES = range(6)
 VALUES = (
@@ -178,7 +178,7 @@ def _check_signs(table, names: list, code: np.ndarray, present: np.ndarray, type
                   "check the order of the rules")  # fmt: skip
 
 
-@njit(cache=True)
+@inner()
 def _gamma(mean, sd, key, a, b, purpose):
     """Gamma number of given mean and sd (Marsaglia and Tsang 2000), keyed by attempt."""
     if sd <= 0.0:
@@ -202,7 +202,7 @@ def _gamma(mean, sd, key, a, b, purpose):
     return mean
 
 
-@njit(cache=True)
+@inner()
 def _near(mean, sd, key, a, b, purpose):
     """Normal number drawn again until positive and within one sd of the mean."""
     for attempt in range(_TRIES):
@@ -212,7 +212,7 @@ def _near(mean, sd, key, a, b, purpose):
     return mean
 
 
-@njit(cache=True)
+@inner()
 def _vesicles(mean, key, a, b, purpose):
     """One plus a Poisson number, so that none is 0 and the mean holds."""
     rest = mean - 1.0
@@ -226,7 +226,7 @@ def _vesicles(mean, key, a, b, purpose):
     return 1.0 + k
 
 
-@njit(cache=True)
+@kernel()
 def draw_values(mean, sd, key, a, b, out):
     """Draws the six values of one connection.
 
@@ -245,9 +245,9 @@ def draw_values(mean, sd, key, a, b, out):
     out[VESICLES] = _vesicles(mean[VESICLES], key, a, b, _PURPOSES + VESICLES)
 
 
-@njit(cache=True, parallel=True)
+@kernel()
 def _draw_all(pre, post, starts, me, code, mean, sd, key, values, kinds):
-    for c in prange(len(starts) - 1):
+    for c in range(len(starts) - 1):
         low = starts[c]
         a, b = pre[low], post[low]
         kind = code[me[a], me[b]]

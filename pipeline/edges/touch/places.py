@@ -6,9 +6,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, prange
 
 from pipeline.edges.touch.arrays import SOMA, Cells, Shapes
+from pipeline.kernels import inner, kernel
 
 
 class Layout(NamedTuple):
@@ -47,7 +47,7 @@ def layout(shapes: Shapes, cells: Cells) -> Layout:
     )  # fmt: skip
 
 
-@njit(cache=True)
+@inner()
 def _centre(lay, cell, section, segment, offset):
     """Segment row and point on the axis of a cell: row, x, y, z in um."""
     shape = lay.morphology[cell]
@@ -64,7 +64,7 @@ def _centre(lay, cell, section, segment, offset):
     return row, x, y, z
 
 
-@njit(cache=True)
+@inner()
 def _section_pos(lay, cell, section, row, offset):
     if lay.kind[row] == SOMA:
         return 0.5
@@ -72,9 +72,9 @@ def _section_pos(lay, cell, section, row, offset):
     return min(max((lay.arc[row] + offset) / length, 0.0), 1.0) if length > 0 else 0.5
 
 
-@njit(cache=True, parallel=True)
+@kernel()
 def _fill(lay, cell, section, segment, offset, pos, kind, points):
-    for t in prange(len(pos)):
+    for t in range(len(pos)):
         for side in range(2):
             c, s = cell[t, side], section[t, side]
             row, x, y, z = _centre(lay, c, s, segment[t, side], offset[t, side])

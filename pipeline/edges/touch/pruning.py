@@ -13,10 +13,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit, prange
 
 from pipeline.edges.rules.random import uniforms
 from pipeline.edges.touch.arrays import Cells
+from pipeline.kernels import kernel
 
 KEPT, GENERAL, FEW, RESERVE = 0, 1, 2, 3
 """What became of a touch: kept, dropped by step 1, 2, or 3."""
@@ -32,7 +32,7 @@ KEEP_TOUCH, KEEP_CONNECTION = 21, 22
 """Purposes of the draws."""
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def survival(k, mu):
     """Probability that a connection with ``k`` touches survives step 2; 1 where mu is 0."""
     if mu <= 0.0:
@@ -53,10 +53,10 @@ def connection_starts(pre: np.ndarray, post: np.ndarray) -> np.ndarray:
     return np.concatenate(([0], new, [len(pre)])).astype(np.int64)
 
 
-@njit(cache=True, parallel=True)
+@kernel()
 def _reasons(pre, post, order, starts, mtype, f1, mu, active, key):
     reasons = np.empty(len(pre), np.uint8)
-    for c in prange(len(starts) - 1):
+    for c in range(len(starts) - 1):
         low, high = starts[c], starts[c + 1]
         i, j = pre[low], post[low]
         a, b = mtype[i], mtype[j]
@@ -102,7 +102,7 @@ def prune(touches: np.ndarray, cells: Cells, pathways, key: np.ndarray) -> np.nd
     )  # fmt: skip
 
 
-@njit(cache=True)
+@kernel()
 def expected_left(counts, f1, mu):
     """What steps 1 and 2 leave of pairs with given numbers of touches, in expectation.
 

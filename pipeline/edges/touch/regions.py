@@ -15,14 +15,14 @@ Arcs of overlaps are float32 by definition. Random numbers are Philox keyed by s
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from pipeline.edges.rules.random import uniforms
 from pipeline.edges.touch.index import SOMA_FLAG
 from pipeline.edges.touch.kernel import nearest_on
+from pipeline.kernels import inner
 
 
-@njit(cache=True, nogil=True)
+@inner()
 def group_by_post(ids, n, tally, first, order):
     """Lists overlaps cell by cell.
 
@@ -57,7 +57,7 @@ def group_by_post(ids, n, tally, first, order):
     return groups
 
 
-@njit(cache=True, nogil=True)
+@inner()
 def sort_by_low(order, begin, end, arcs):
     """Sorts a group by the start of its overlaps (insertion: they come nearly sorted)."""
     for i in range(begin + 1, end):
@@ -69,7 +69,7 @@ def sort_by_low(order, begin, end, arcs):
         order[k + 1] = item
 
 
-@njit(cache=True, nogil=True)
+@inner()
 def region_end(order, begin, end, arcs, gap):
     """Index after the region's last overlap, and the region's last arc."""
     reach = arcs[order[begin], 1]
@@ -80,7 +80,7 @@ def region_end(order, begin, end, arcs, gap):
     return k, reach
 
 
-@njit(cache=True, nogil=True)
+@inner()
 def next_place(order, begin, end, arcs, arc):
     """The arc itself where something is in reach, else where the next overlap starts."""
     for k in range(begin, end):
@@ -92,14 +92,14 @@ def next_place(order, begin, end, arcs, arc):
     return arc
 
 
-@njit(cache=True, nogil=True)
+@inner()
 def bouton(key, pre, post, section, region, index, spacing):
     """Place within the first interval (0..1) and the interval that follows, um."""
     u, v = uniforms(key, pre, post, section + (region << 16), index)
     return u, spacing[0] + (spacing[1] - spacing[0]) * v
 
 
-@njit(cache=True, nogil=True)
+@inner()
 def nearest_target(near, ids, arcs, order, begin, end, arc):
     """The target with the nearest surface at one place of an axon section.
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from pipeline.edges.touch.index import SOMA_FLAG
 from pipeline.edges.touch.kernel import LANES, overlaps, sift
+from pipeline.kernels import inner, kernel
 
 DENDRITE_BITS, SOMA_BITS = 1, 6
 """Bits of ``TouchRules.allowed`` that let a pathway touch dendrites, and somata."""
@@ -37,7 +37,7 @@ class Axon(NamedTuple):
     rows: np.ndarray
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def search_section(index, axon, begin, end, pre, permitted, mtype, rooms):
     """Finds where the axon segments begin..end touch segments of other cells.
 
@@ -96,7 +96,7 @@ def search_section(index, axon, begin, end, pre, permitted, mtype, rooms):
     return (runs, flags, hits, bounds, ids, arcs), count
 
 
-@njit(cache=True, nogil=True)
+@kernel()
 def new_rooms():
     """Scratch of ``search_section``, which grows with need: runs, flags, hits, bounds, ids, arcs."""
     return (
@@ -105,7 +105,7 @@ def new_rooms():
     )  # fmt: skip
 
 
-@njit(cache=True, nogil=True)
+@inner()
 def _gather(flags, runs, found, hits):
     """Lists the flagged index entries of the runs, eight flags at a glance; returns their number."""
     words = flags.view(np.uint64)
@@ -125,7 +125,7 @@ def _gather(flags, runs, found, hits):
     return np.int64(n)
 
 
-@njit(cache=True, nogil=True)
+@inner()
 def _longer(values, n):
     more = np.empty((n, values.shape[1]), values.dtype)
     for i in range(len(values)):  # a slice would cost 4 s of compiling, for the text of its error
@@ -134,7 +134,7 @@ def _longer(values, n):
     return more
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner(error_model="numpy")
 def _find_runs(
     starts, first_cell, counts, origin, edges, sizes, x, y, z, dx, dy, dz, length, radius, runs
 ):
@@ -176,7 +176,7 @@ def _find_runs(
     return runs, found, total, widest
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def _cells_of(start, slope, a, b, wide, edge, n):
     """Grid cells along one axis within ``wide`` of the piece a..b of an axon segment."""
     p, q = start + a * slope, start + b * slope
@@ -185,7 +185,7 @@ def _cells_of(start, slope, a, b, wide, edge, n):
     return max(low, 0), min(high, n)
 
 
-@njit(cache=True, inline="always")
+@kernel(inline="always")
 def _within(start, slope, low, high, a, b):
     """The part of a..b where start + s slope lies in low..high, never too short."""
     if abs(slope) < 1e-9:

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
-from numba import njit
 
 from pipeline.edges.touch.arrays import APICAL, AXON, BASAL, SOMA, Cells
 from pipeline.edges.touch.pruning import FEW, GENERAL, KEPT, RESERVE, connection_starts
+from pipeline.kernels import kernel
 
 DEPTH_BIN = 20.0
 """Width of the depth profile's bins, um."""
@@ -52,7 +52,7 @@ _PATHWAYS = ("pairs_touched", "touches", "connections", "synapses", "synapses2")
 _SOURCES = ("out_connections", "out_synapses", "out_touches")
 
 
-@njit(cache=True)
+@kernel()
 def _count(pre, post, kind, reasons, mtype, low, pathways, dropped, places, sources):
     t = 0
     while t < len(pre):

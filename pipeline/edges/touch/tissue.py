@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
 from scipy.spatial import ConvexHull, QhullError
 
 from pipeline.edges.touch.arrays import AXON, Cells, Shapes
+from pipeline.kernels import kernel
 
 
 def tissue_planes(position: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -28,10 +28,10 @@ def tissue_planes(position: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return planes, np.array([position[:, 1].min(), position[:, 1].max()])
 
 
-@njit(cache=True, parallel=True)
+@kernel()
 def _inside(ids, first, start, end, length, kind, morphology, position, rotation, planes, ends):
     found = np.zeros(len(ids))
-    for i in prange(len(ids)):
+    for i in range(len(ids)):
         cell = ids[i]
         shape = morphology[cell]
         r, shift = rotation[cell], position[cell]
