@@ -9,8 +9,9 @@ import pandas as pd
 
 from pipeline.config.afferents import AfferentEdges
 from pipeline.config.load import Resolved
+from pipeline.config.pair_values import PairTable
 from pipeline.config.quantity import Strict
-from pipeline.config.rules import GaussianFactor, PairTable, RuleEdges
+from pipeline.config.rules import GaussianFactor, RuleEdges
 from pipeline.config.touches import TouchEdges
 from pipeline.config.yaml_lines import KeyPath
 

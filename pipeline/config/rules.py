@@ -6,16 +6,25 @@ edges), and describes the synapses. Any number may instead be a table by classes
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Field, model_validator
 
+from pipeline.config.pair_values import (
+    Number,
+    PairCount,
+    PairDistance,
+    PairMicrons,
+    PairMilliseconds,
+    PairNumber,
+    PairProbability,
+    PairText,
+    Scalar,
+    by_pair,
+)
 from pipeline.config.quantity import (
-    Distance,
     Microns,
-    Milliseconds,
     Name,
-    Probability,
     RelativeFile,
     Strict,
     Text,
@@ -24,62 +33,9 @@ from pipeline.config.quantity import (
 )
 from pipeline.config.retinotopic import RetinotopicConnect
 
-Scalar = bool | int | float | str
 Selection = dict[str, Scalar | list[Scalar]]
 Metric = Literal["lateral", "vertical", "3d"]
-
-
-class PairTable(Strict):
-    """A value for each class of sources and class of targets; exactly one of table and values.
-
-    A wide CSV has the source class in the first column and one column per target class; a long one
-    has the columns ``source``, ``target`` and the one named by ``column``, where ``*`` stands for
-    every class and later lines win. Empty cells are pairs without a value.
-    """
-
-    table: RelativeFile | None = Field(None, description="CSV, relative to the model.")
-    column: str | dict[str, str] | None = Field(
-        None,
-        description="Column of a long table; None: a wide table. With column_by, the column of "
-        "each of its values.",
-    )
-    column_by: str | None = Field(None, description="Attribute of the target that picks column.")
-    values: dict[str, dict[str, float | str]] | None = Field(
-        None, description="Source class to target class to value; * is every class."
-    )
-    source_by: str = Field(description="Attribute that gives the class of a source.")
-    target_by: str = Field(description="Attribute that gives the class of a target.")
-    default: float | str | None = Field(None, description="Value of pairs that are not listed.")
-    scale: float = Field(1.0, description="Factor on every number of the table.")
-
-    @model_validator(mode="after")
-    def _one_origin(self) -> PairTable:
-        if (self.table is None) == (self.values is None):
-            raise ValueError("give either table or values")
-        if isinstance(self.column, dict) != (self.column_by is not None):
-            raise ValueError("column_by and a column for each of its values belong together")
-        return self
-
-
-def _tag(value: Any) -> str:
-    # Angle brackets tell config.problems that this is no key of the file.
-    return "<table>" if isinstance(value, (dict, PairTable)) else "<value>"
-
-
-def _by_pair(kind: Any) -> Any:
-    members = Annotated[kind, Tag("<value>")] | Annotated[PairTable, Tag("<table>")]
-    return Annotated[members, Discriminator(_tag)]
-
-
 WeightKind = Literal["conductance", "current", "factor"]
-Number = Annotated[float, Field(allow_inf_nan=False)]
-PairNumber = _by_pair(Number)
-PairProbability = _by_pair(Probability)
-PairMicrons = _by_pair(Microns)
-PairDistance = _by_pair(Distance)
-PairMilliseconds = _by_pair(Milliseconds)
-PairText = _by_pair(Scalar)
-PairCount = _by_pair(Annotated[float, Field(ge=0, allow_inf_nan=False)])
 
 
 class ProbabilityFactor(Strict):
@@ -161,6 +117,18 @@ class LogisticFactor(Strict):
     fold: Literal[90, 180] = 90
 
 
+class ProfileFactor(Strict):
+    """A curve over distance: straight lines between the rows of a CSV (``distance``, ``factor``).
+
+    Before the first row and beyond the last their values hold, so a curve that ends has a last
+    ``factor`` of 0.
+    """
+
+    law: Literal["profile"]
+    file: RelativeFile
+    metric: Metric = "lateral"
+
+
 class FixedIndegree(Strict):
     """Each target draws this many sources, in proportion to the other factors.
 
@@ -217,7 +185,7 @@ class TableConnect(Strict):
 
 Factor = (
     ProbabilityFactor | GaussianFactor | ExponentialFactor | LinearFactor | BoxFactor
-    | TuningFactor | TuningBellFactor | LogisticFactor
+    | TuningFactor | TuningBellFactor | LogisticFactor | ProfileFactor
 )  # fmt: skip
 Degree = FixedIndegree | FixedOutdegree | FixedTotal
 Listed = OneToOne | AllToAll | TableConnect | RetinotopicConnect
@@ -335,7 +303,7 @@ class Synapse(Strict):
     weight: Annotated[ConstantValue | LognormalValue | NormalValue, Field(discriminator="law")] = (
         ConstantValue(law="constant", value=1.0)
     )
-    weight_kind: _by_pair(WeightKind) = Field(
+    weight_kind: by_pair(WeightKind) = Field(
         "factor", description="conductance: never negative; current: negative where inhibitory."
     )
     direction: DirectionWeight | None = None

@@ -19,7 +19,7 @@ limits:
   - Every number is assumed; replace them with your own and say where they come from.
 seed: 1
 reference: reference.yaml      # published values, held beside ours in the report
-mechanisms: [worm]             # GradedSyn and GapHalf; your own .mod files go into mechanisms/ beside this file
+mechanisms: [worm]             # GradedSyn and GapHalf; your own .mod files: a folder mechanisms/ beside this file
 
 cells:
   morphologies: {{path: morphologies}}     # SWC, ASC or H5 by name
@@ -79,6 +79,14 @@ targets:                       # metric: a row of analysis/metrics.csv
   - {metric: cells.count, title: Cells, value: 3, tolerance: 0, source: this starter}
 """
 
+_VARIANT = """# A variant: what it extends, sets and removes. Runs as 'sonatina run {name} weak'.
+extends: ../model.yaml
+name: weak
+title: half the drive
+set:
+  simulation.drive.inputs.step.amplitudes: [{{value: 0.15 nA, source: assumed}}, 0 nA]
+"""
+
 _TABLE = """name,morphology,emodel,driven
 a,cell_a,hh,1
 b,cell_b,hh,0
@@ -120,6 +128,7 @@ def write_starter(name: str, models: Path) -> Path:
     write_text(folder / "tables/cells.csv", _TABLE)
     write_text(folder / "tables/connectomes/ring.csv", _RING)
     write_text(folder / "reference.yaml", _REFERENCE)
+    write_text(folder / "variants/weak.yaml", _VARIANT.format(name=name))
     write_text(folder / "model.yaml", _MODEL.format(name=name))
     return folder
 

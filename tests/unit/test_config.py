@@ -19,9 +19,8 @@ WORM = Path(__file__).resolve().parents[2] / "models/worm"
 
 @pytest.fixture
 def starter(tmp_path) -> Path:
-    """A small model with a folder for variants."""
+    """A small model."""
     folder = write_starter("demo", tmp_path)
-    (folder / "variants").mkdir()
     return folder
 
 

@@ -16,6 +16,7 @@ from scipy import sparse
 
 from pipeline.config import rules as schema
 from pipeline.config.load import Resolved
+from pipeline.config.pair_values import PairTable
 from pipeline.config.yaml_lines import Document
 from pipeline.edges.rules import parts, stage
 from pipeline.edges.rules.build import Builder, compile_network
@@ -109,7 +110,7 @@ def test_page_examples_fit_the_schema():
     for synapse in examples("synapse"):
         schema.Synapse.model_validate(synapse)
     for value in examples("value"):
-        schema.PairTable.model_validate(value)
+        PairTable.model_validate(value)
     assert len(examples("connect")) >= 8 and len(examples("value")) == 3
 
 
@@ -144,6 +145,7 @@ def example_nodes(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     matrix = sparse.random_array((400, 400), density=0.01, rng=rng)
     matrix.data[:] = 2
     sparse.save_npz(folder / "tables/counts.npz", sparse.csr_array(matrix))
+    (folder / "tables/reach.csv").write_text("distance,factor\n0,1\n80,0.6\n200,0\n")
     (folder / "tables/lgn.csv").write_text("ei,probability,distance_max\ne,0.9,8\ni,0.7,\n")
     return nodes, units
 
@@ -163,7 +165,7 @@ def test_every_worked_example_builds(name, tmp_path):
 
 def test_every_law_has_a_worked_example():
     laws = {get_args(kind.model_fields["law"].annotation)[0] for kind in connect_kinds()}
-    assert len(laws) == 15
+    assert len(laws) == 16
     assert laws == {factor["law"] for connect in worked_examples().values() for factor in connect}
 
 

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from rule_nodes import HALF, all_edges, builder, cells, rule
 from scipy import sparse, stats
 
-from pipeline.config import rules
+from pipeline.config.pair_values import PairTable
 from pipeline.edges.rules.synapse import direction_factor
 from pipeline.errors import ConfigError
 
@@ -204,7 +204,7 @@ def test_a_value_without_a_column_is_told_with_its_place(two_columns):
 def test_column_by_and_its_columns_belong_together(column, by):
     value = {"values": {"*": {"*": 1}}, "source_by": "pop", "target_by": "pop"}
     with pytest.raises(ValidationError, match="belong together"):
-        rules.PairTable.model_validate({**value, "column": column, "column_by": by})
+        PairTable.model_validate({**value, "column": column, "column_by": by})
 
 
 def tabled_kind(weights):

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.config import rules as schema
+from pipeline.config.pair_values import PairTable
 from pipeline.config.rule_labels import pair_tables
 from pipeline.config.yaml_lines import KeyPath
 from pipeline.edges.rules import laws
@@ -22,7 +23,7 @@ from pipeline.edges.rules.compiled import (
     Side,
 )
 from pipeline.edges.rules.laws import Law
-from pipeline.edges.rules.listed import one_to_one, read_listed
+from pipeline.edges.rules.listed import one_to_one, read_listed, read_profile
 from pipeline.edges.rules.retinotopic import compile_field
 from pipeline.edges.rules.synapse import compile_synapse
 from pipeline.edges.rules.tables import Findings, PairValues, classify, select
@@ -101,7 +102,7 @@ def _with_whole(rule: CompiledRule, whole, path: KeyPath, values: PairValues) ->
             listed = listed.within(rule.source.codes, rule.target.codes)
         return replace(rule, listed=listed)
     count = values.numbers(whole.count, (*path, "count"), 0.0)
-    if not isinstance(whole.count, schema.PairTable):
+    if not isinstance(whole.count, PairTable):
         count = count[:1, :1]
     return replace(rule, count=np.nan_to_num(count), multapses=whole.multapses)
 
@@ -141,11 +142,14 @@ def _law(rule, path: KeyPath, values: PairValues, source: Side, target: Side) ->
         if isinstance(law, schema.GaussianFactor) and law.mean_within:
             amplitude = _corrected(amplitude, law, at, values)
     # Classes may exist for a synapse table only; a pair with no amplitude is never looked at.
-    codes, metrics, params = [], [], []
+    codes, metrics, params, curves = [], [], [], [np.empty((0, 2))]
     for law, at in factors:
         if isinstance(law, schema.ProbabilityFactor | schema.AllToAll):
             continue
-        code, rows = _PARAMETERS[type(law)](law, at, values, amplitude)
+        if isinstance(law, schema.ProfileFactor):
+            code, rows = _profile(law, at, values, curves)
+        else:
+            code, rows = _PARAMETERS[type(law)](law, at, values, amplitude)
         codes.append(code)
         metrics.append(laws.METRICS[getattr(law, "metric", "lateral")])
         params.append(rows)
@@ -154,7 +158,8 @@ def _law(rule, path: KeyPath, values: PairValues, source: Side, target: Side) ->
     for f, rows in enumerate(params):
         for k, matrix in enumerate(rows):
             block[:, :, f, k] = matrix
-    return Law(np.array(codes, np.int64), np.array(metrics, np.int64), block, amplitude)
+    kinds = np.array(codes, np.int64), np.array(metrics, np.int64)
+    return Law(*kinds, block, amplitude, np.concatenate(curves))
 
 
 def _check_needs(law, path: KeyPath, source: Side, target: Side, findings: Findings) -> None:
@@ -280,6 +285,12 @@ def _logistic(law, path, values, amplitude):
         for name in ("intercept", "distance", "tuning")
     ]
     return laws.LOGISTIC, [*parts, law.fold]
+
+
+def _profile(law, path, values, curves):
+    first = sum(map(len, curves))
+    curves.append(read_profile(law.file, path, values.findings))
+    return laws.PROFILE, [first, first + len(curves[-1])]
 
 
 _PARAMETERS = {

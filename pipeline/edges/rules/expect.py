@@ -36,8 +36,17 @@ from pipeline.sonata.layout import CircuitPaths
 
 TARGETS = 1600
 """Cells of a side over which laws are integrated."""
-_KERNELS = ("gaussian", "exponential", "linear", "box", "tuning", "tuning bell", "logistic")
-_SHOWN = (1, 1, 1, 2, 0, 0, 3)
+_KERNELS = (
+    "gaussian",
+    "exponential",
+    "linear",
+    "box",
+    "tuning",
+    "tuning bell",
+    "logistic",
+    "profile",
+)
+_SHOWN = (1, 1, 1, 2, 0, 0, 3, 0)
 """Parameters of each kernel that stand in its text."""
 _TAIL = 1e-9
 

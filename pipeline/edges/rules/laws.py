@@ -1,7 +1,7 @@
 """Probability of a pair: factors that multiply, as numba functions and as plain NumPy.
 
-A rule is an amplitude per class pair times factors. Every factor is monotone in distance and in the
-difference of tuning angles, which gives exact bounds over a box of sources.
+A rule is an amplitude per class pair times factors. Every factor is monotone in the difference of
+tuning angles, and in distance or between knots of distance: exact bounds over a box of sources.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 
 from pipeline.kernels import kernel
 
-GAUSSIAN, EXPONENTIAL, LINEAR, BOX, TUNING_LINEAR, TUNING_BELL, LOGISTIC = range(7)
+GAUSSIAN, EXPONENTIAL, LINEAR, BOX, TUNING_LINEAR, TUNING_BELL, LOGISTIC, PROFILE = range(8)
 LATERAL, VERTICAL, FULL = range(3)
 METRICS = {"lateral": LATERAL, "vertical": VERTICAL, "3d": FULL}
 AXES = {LATERAL: (0, 2), VERTICAL: (1,), FULL: (0, 1, 2)}
@@ -31,12 +31,14 @@ class Law(NamedTuple):
         metrics: int64 [factors]. Distance each factor looks at.
         params: float64 [source classes, target classes, factors, WIDTH].
         amplitude: float64 [source classes, target classes]. 0: the pair is never connected.
+        knots: float64 [knots of all curves, 2]. Distance, um, ascending within a curve, and factor.
     """
 
     codes: np.ndarray
     metrics: np.ndarray
     params: np.ndarray
     amplitude: np.ndarray
+    knots: np.ndarray
 
     def swapped(self) -> Law:
         """The same law seen from the target: classes change places."""
@@ -79,14 +81,44 @@ def distance(metric, dx, dy, dz):
     return math.sqrt(square_distance(metric, dx, dy, dz))
 
 
+@kernel()
+def _curve(knots, first, end, d):
+    """Value at distance d of the curve in rows first..end; its ends hold beyond them."""
+    if d <= knots[first, 0]:
+        return knots[first, 1]
+    low, high = first, end - 1
+    if d >= knots[high, 0]:
+        return knots[high, 1]
+    while high - low > 1:
+        middle = (low + high) // 2
+        if knots[middle, 0] <= d:
+            low = middle
+        else:
+            high = middle
+    part = (d - knots[low, 0]) / (knots[high, 0] - knots[low, 0])
+    return knots[low, 1] + part * (knots[high, 1] - knots[low, 1])
+
+
+@kernel()
+def _curve_bound(knots, first, end, near, far, upper):
+    """Largest or smallest value of a curve from near to far."""
+    a, b = _curve(knots, first, end, near), _curve(knots, first, end, far)
+    bound = max(a, b) if upper else min(a, b)
+    for row in range(first, end):
+        if near < knots[row, 0] < far:
+            bound = max(bound, knots[row, 1]) if upper else min(bound, knots[row, 1])
+    return bound
+
+
 @kernel(inline="always")
-def _factor(code, params, cs, ct, f, square, angle):
+def _factor(code, params, knots, cs, ct, f, square, angle):
     """One factor at squared distance (um2) and angle 0..180 (deg), with p = params[cs, ct, f].
 
     GAUSSIAN s, 1/s^2: exp(-(d/s)^2). EXPONENTIAL s: exp(-d/s). LINEAR s: 1 - d/s, at least 0.
     BOX low, high: 1 inside. TUNING_LINEAR b1, g: b1 + g * angle90 (Billeh et al. 2020).
     TUNING_BELL width, floor, limit: floor + (1 - floor) exp(-(angle/width)^2).
     LOGISTIC intercept, slope of d, slope of angle, limit: 1 / (1 + exp(-x)).
+    PROFILE first, end: the curve of these knots.
     A parameter p[4] of 1 switches the factor off for this pair of classes.
     """
     # Elements are read one by one: a slice would count references, which costs more than the law.
@@ -105,6 +137,8 @@ def _factor(code, params, cs, ct, f, square, angle):
         return max(0.0, 1.0 - d / p0)
     if code == BOX:
         return 1.0 if p0 <= d <= p1 else 0.0
+    if code == PROFILE:
+        return _curve(knots, np.int64(p0), np.int64(p1), d)
     p2 = params[cs, ct, f, 2]
     if code == TUNING_BELL:
         r = fold(angle, p2) / p0
@@ -132,7 +166,7 @@ def pair_probability(law, cs, ct, dx, dy, dz, angle):
         if p == 0.0:
             break
         square = square_distance(metrics[f], dx, dy, dz)
-        p *= _factor(codes[f], params, cs, ct, f, square, angle)
+        p *= _factor(codes[f], params, law.knots, cs, ct, f, square, angle)
     return min(p, 1.0)
 
 
@@ -180,10 +214,14 @@ def box_bound(law, boxes, box, cs, ct, x, y, z, upper):
             reaches = low <= p1 and high >= p0 if upper else p0 <= low and high <= p1
             bound *= 1.0 if reaches else 0.0
             continue
+        if code == PROFILE:
+            first, end = np.int64(params[cs, ct, f, 0]), np.int64(params[cs, ct, f, 1])
+            bound *= _curve_bound(law.knots, first, end, math.sqrt(low), math.sqrt(high), upper)
+            continue
         rising = code == LOGISTIC and params[cs, ct, f, 1] > 0.0
         angle = _best_angle(code, params, cs, ct, f)
         square = high if rising == upper else low
-        bound *= _factor(code, params, cs, ct, f, square, angle)
+        bound *= _factor(code, params, law.knots, cs, ct, f, square, angle)
     return min(bound * (1.0 + _SLACK), 1.0) if upper else min(bound, 1.0)
 
 
@@ -232,6 +270,9 @@ def pair_probabilities(
             elif code == TUNING_BELL:
                 folded = np.where(angle > q[2], 180 - angle, angle)
                 factor = q[1] + (1 - q[1]) * np.exp(-((folded / q[0]) ** 2))
+            elif code == PROFILE:
+                curve = law.knots[int(law.params[0, 0, f, 0]) : int(law.params[0, 0, f, 1])]
+                factor = np.interp(d, *curve.T)
             else:
                 folded = np.where(angle > q[3], 180 - angle, angle)
                 factor = 1 / (1 + np.exp(-(q[0] + q[1] * d + q[2] * folded)))

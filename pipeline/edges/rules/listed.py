@@ -1,4 +1,4 @@
-"""Pairs that are given one by one: one-to-one rules and tables of edges."""
+"""What rules take from files: tables of edges, curves over distance; and one-to-one rules."""
 
 from __future__ import annotations
 
@@ -159,3 +159,35 @@ def _from_sparse(
         return None
     kept = np.flatnonzero(counts > 0)
     return sorted_pairs(matrix.row[kept], matrix.col[kept], {"nsyns": counts[kept]})
+
+
+def read_profile(name: str, path: KeyPath, findings: Findings) -> np.ndarray:
+    """Reads a curve over distance, columns ``distance`` (um) and ``factor``.
+
+    Args:
+        name: CSV of the config.
+        path: Key path of the rule's law.
+        findings: Receives problems.
+
+    Returns:
+        float64 [n, 2]; a flat curve where there are problems.
+    """
+    flat = np.array([[0.0, 1.0]])
+    try:
+        file = findings.folder(name)
+        frame = read_csv(file)
+    except ConfigError as error:
+        findings.problems.extend(error.problems)
+        return flat
+    if sorted(frame) != ["distance", "factor"] or not len(frame):
+        found = f"columns are {list(frame)}, {len(frame)} rows"
+        findings.add_line(file, 1, found, "write distance,factor and a row per knot")
+        return flat
+    curve = frame[["distance", "factor"]].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
+    bad = ~np.isfinite(curve).all(axis=1) | ~(curve >= 0).all(axis=1)
+    bad[1:] |= ~(np.diff(curve[:, 0]) > 0)
+    for row in np.flatnonzero(bad)[:20]:
+        found = ",".join(frame.iloc[row])
+        hint = "distances in um ascend from 0 or more; a factor is a number of 0 or more"
+        findings.add_line(file, int(row) + 2, f"not a knot of a curve: {found}", hint)
+    return flat if bad.any() else curve

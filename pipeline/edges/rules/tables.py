@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from pipeline.config.pair_values import PairTable
 from pipeline.config.problems import where_is
-from pipeline.config.rules import PairTable, Selection
+from pipeline.config.rules import Selection
 from pipeline.config.tables import read_csv
 from pipeline.config.yaml_lines import Document, KeyPath, dotted, nearest
 from pipeline.errors import ConfigError, Problem
