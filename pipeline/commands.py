@@ -114,9 +114,12 @@ def new(options: argparse.Namespace) -> None:
 
 def run_workflow(options: argparse.Namespace) -> int:
     """Run the whole workflow to the report with Snakemake."""
+    from pipeline.model_check import check_model
     from pipeline.workflow import run_snakemake
 
     resolved, paths = open_model(options)
+    if problems := check_model(resolved):  # before any job starts, not one by one in theirs
+        raise ConfigError(problems)
     return run_snakemake(options, resolved, paths)
 
 

@@ -118,6 +118,10 @@ def read_units(path: Path, recorded: pd.DataFrame) -> pd.DataFrame:
     if missing:
         hint = "use OSI_DSI_neuropixels_v4.csv or a file with its columns"
         raise ConfigError(Problem(f"{path}:1", f"no column {missing[0]!r}", hint))
+    if not isinstance(table.index, pd.RangeIndex):  # pandas then takes the first column as names
+        raise ConfigError(
+            Problem(str(path), "rows have more fields than the header", "check the separators")
+        )
     if "recorded_as" not in recorded:
         message = "analysis.responses.recorded has no column recorded_as"
         raise ConfigError(Problem(str(path), message, "it says which cell_type is which class"))

@@ -343,7 +343,8 @@ class _Taker:
         level = _OF_SWITCHES.get(tuple(switches))
         if level is None:
             found = ", ".join(f"{k} {v}" for k, v in zip(_SWITCHES, switches, strict=True))
-            self.problems.append(Problem(self.where, f"no GLIF level has {found}"))
+            hint = "levels 1 to 5 have: none, the first, the second, the first two, all"
+            self.problems.append(Problem(self.where, f"no GLIF level has {found}", hint))
         return level or 1
 
     def finish(self, cell: dict[str, Any]) -> Glif:

@@ -313,7 +313,8 @@ def _soma(soma) -> Section:
     """The soma as a cylinder along its points, or of equal area when it is a point or contour."""
     points = np.asarray(soma.points, np.float64)
     diameters = np.asarray(soma.diameters, np.float64)
-    if "CYLINDERS" in str(soma.type) and len(points) >= 2 and "THREE" not in str(soma.type):
+    stacked = "CYLINDERS" in str(soma.type) and "THREE" not in str(soma.type)
+    if stacked and len(points) >= 2 and not _is_outline(soma):
         return Section(SOMA, -1, points, diameters)
     diameter = 2 * soma_radius(soma)
     centre = np.asarray(soma.center, np.float64)
@@ -321,6 +322,11 @@ def _soma(soma) -> Section:
     return Section(
         SOMA, -1, np.stack([centre - half, centre + half]), np.array([diameter, diameter])
     )
+
+
+def _is_outline(soma) -> bool:
+    """Whether SWC samples are a contour: three or more without width, as converters write it."""
+    return len(soma.points) >= 3 and not np.any(soma.diameters)
 
 
 def soma_radius(soma) -> float:
@@ -335,7 +341,7 @@ def soma_radius(soma) -> float:
     points = np.asarray(soma.points, np.float64)
     if len(points) == 1:
         return float(soma.diameters[0]) / 2
-    if "CYLINDERS" not in str(soma.type):
+    if "CYLINDERS" not in str(soma.type) or _is_outline(soma):
         return float(np.mean(np.linalg.norm(points - np.asarray(soma.center), axis=1)))
     return math.sqrt(float(soma.surface) / math.pi) / 2
 

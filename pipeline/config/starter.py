@@ -19,7 +19,7 @@ limits:
   - Every number is assumed; replace them with your own and say where they come from.
 seed: 1
 reference: reference.yaml      # published values, held beside ours in the report
-mechanisms: [worm]             # GradedSyn and GapHalf; your own .mod files: a folder mechanisms/ beside this file
+mechanisms: [worm]             # GradedSyn and GapHalf; your own .mod: a folder mechanisms/ beside this file
 
 cells:
   morphologies: {{path: morphologies}}     # SWC, ASC or H5 by name

@@ -153,7 +153,12 @@ def _igor(path: Path, kind: str, where: str) -> tuple[float, np.ndarray]:
         message = f"{path.name}: {kind} in {unit!r}"
         raise ConfigError(Problem(where, message, f"expected {' or '.join(_SCALES[kind])}"))
     # Igor holds 0.00025 s as a double; float noise must not reach the bins of time.
-    return round(float(step) * 1e3, 9), np.asarray(wave["wData"], np.float64) * scale
+    try:
+        values = np.asarray(wave["wData"], np.float64)
+    except (TypeError, ValueError):
+        message = f"{path.name}: a wave of something else than numbers"
+        raise ConfigError(Problem(where, message, "a damaged Igor file")) from None
+    return round(float(step) * 1e3, 9), values * scale
 
 
 def _whole(data: bytes) -> bool:

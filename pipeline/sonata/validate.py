@@ -192,8 +192,9 @@ def _check_filter(where: str, rule: dict, nodes: Mapping[str, Nodes | None]) -> 
 
 def _check_ids(where: str, value: object, chosen: list[Nodes]) -> list[Problem]:
     ids = value if isinstance(value, list) else [value]
-    if not all(isinstance(item, int) for item in ids):
-        return [Problem(where, "node_id holds something else than integers")]
+    if not all(isinstance(item, int) and abs(item) < 2**63 for item in ids):
+        message = "node_id holds something else than integers of 64 bits"
+        return [Problem(where, message, "list ids of nodes")]
     wanted = np.array(ids, np.int64)
     missing = wanted
     for population in chosen:

@@ -20,8 +20,7 @@ WORM = Path(__file__).resolve().parents[2] / "models/worm"
 @pytest.fixture
 def starter(tmp_path) -> Path:
     """A small model."""
-    folder = write_starter("demo", tmp_path)
-    return folder
+    return write_starter("demo", tmp_path)
 
 
 def variant(folder: Path, text: str, name: str = "v") -> str:

@@ -242,6 +242,16 @@ def test_a_contour_soma_is_a_sphere_of_its_mean_radius(tmp_path):
     assert read_shape(tmp_path / "c.asc")[0].soma_radius == pytest.approx(6)
 
 
+def test_a_contour_that_a_converter_wrote_as_swc_is_the_same_sphere(tmp_path):
+    rows = ["5 0 0 0 -1", "0 7 0 0 1", "-5 0 0 0 2", "0 -7 0 0 3"]
+    lines = [f"{n} 1 {row}" for n, row in enumerate(rows, start=1)]
+    lines += ["5 3 0 7 0 1 1", "6 3 0 20 0 1 5"]
+    (tmp_path / "c.swc").write_text("\n".join(lines) + "\n")
+    soma = read_morphology(tmp_path / "c.swc").sections[0]
+    assert soma.length == pytest.approx(12) and np.all(soma.diameters == 12)
+    assert read_shape(tmp_path / "c.swc")[0].soma_radius == pytest.approx(6)
+
+
 # Order and bytes
 
 

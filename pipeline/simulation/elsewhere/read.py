@@ -81,6 +81,15 @@ def _shapes(path: Path, config: dict[str, Any]) -> list[Problem]:
             continue
         for name, entry in section.items():
             problems += wrong_numbers(str(path), f"{key}.{name}", entry)
+    conditions = config.get("conditions", {})
+    changes = conditions.get("modifications", []) if isinstance(conditions, dict) else []
+    for key, section in (
+        ("connection_overrides", config.get("connection_overrides", [])),
+        ("conditions.modifications", changes),
+    ):
+        entries = list(section.values()) if isinstance(section, dict) else section
+        if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
+            problems.append(Problem(f"{path}  {key}", f"is {section!r:.60}", "list objects"))
     for kind in ("nodes", "edges"):
         entries = config["networks"].get(kind, [])
         good = isinstance(entries, list) and all(isinstance(e, dict) for e in entries)
