@@ -33,7 +33,7 @@ science: $(STAMP)
 		$(BIN)/sonatina run $$job || failed=1; done; \
 	$(BIN)/python -m pytest -m science tests/science || failed=1; \
 	SONATINA_FUZZ=100 $(BIN)/python -m pytest tests/unit/test_bad_inputs.py -k damaged || failed=1; \
-	$(BIN)/sonatina verdicts circuits || failed=1; \
+	$(BIN)/sonatina verdicts circuits --page docs/verdicts.md || failed=1; \
 	exit $$failed
 
 bench: $(STAMP)

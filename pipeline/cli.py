@@ -261,6 +261,7 @@ def _verbs_on_files(verb, parser: argparse.ArgumentParser) -> None:
         help="analysed circuits, or folders of them",
     )
     verdicts.add_argument("--csv", type=Path, help="also write all rows here")
+    verdicts.add_argument("--page", type=Path, help="also write the tables here, as Markdown")
     completion = verb("completion", commands.completion, "completion bash")
     completion.add_argument("shell", choices=["bash", "zsh", "tcsh"])
     completion.set_defaults(parser=parser)

@@ -115,11 +115,15 @@ def compare(options: argparse.Namespace) -> None:
 
 def verdicts(options: argparse.Namespace) -> None:
     """Show what passes and what fails in several circuits as one table."""
-    from pipeline.analysis.overview import read_verdicts, verdict_lines
+    from pipeline.analysis.overview import read_verdicts, verdict_lines, verdict_page
     from pipeline.runtime import write_text
 
     rows = read_verdicts(options.folders)
-    print("\n".join(verdict_lines(rows)))
+    lines = verdict_lines(rows)
+    print("\n".join(lines))
+    if options.page:
+        write_text(options.page, verdict_page(lines))
+        print(f"wrote {options.page}")
     if options.csv:
         write_text(options.csv, rows.to_csv(index=False, lineterminator="\n"))
         print(f"wrote {options.csv}")

@@ -63,3 +63,12 @@ def _number(value: object) -> str:
         return f"{float(value):.4g}"
     except (TypeError, ValueError):
         return str(value)
+
+
+def verdict_page(lines: list[str]) -> str:
+    """A page of the docs from the lines of ``verdict_lines``."""
+    text = (
+        "Published values that every run of `make science` is held against: how many it meets, and each "
+        "that it does not. None applies where nothing was published or recorded. Written by that command."
+    )
+    return "\n".join(["# Verdicts", "", text, "", *lines, ""])

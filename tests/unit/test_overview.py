@@ -25,8 +25,10 @@ def circuit(folder, verdicts):
 def test_all_circuits_below_a_folder_are_counted_and_failures_listed(tmp_path, capsys):
     circuit(tmp_path / "worm" / "tiny", ["pass", "fail", "not applicable"])
     circuit(tmp_path / "v1" / "small", ["pass", "pass"])
-    assert main(["verdicts", str(tmp_path), "--csv", str(tmp_path / "all.csv")]) == 0
+    files = ["--csv", str(tmp_path / "all.csv"), "--page", str(tmp_path / "page.md")]
+    assert main(["verdicts", str(tmp_path), *files]) == 0
     said = capsys.readouterr().out
+    assert said.split("wrote")[0].strip() in (tmp_path / "page.md").read_text()
     assert "| v1 | small | 2 | 0 | 0 |" in said and "| worm | tiny | 1 | 1 | 1 |" in said
     assert [line for line in said.splitlines() if "Title" in line] == [
         "| worm | tiny | Title 1 | 1 | 3 | x | x |"
