@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from pipeline.errors import DiskError, PipelineError
-from pipeline.runtime import full_disk, pin_kernels, pin_threads, setup_logging
+from pipeline.runtime import full_disk, pin_display, pin_kernels, pin_threads, setup_logging
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -18,6 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
         _speak_utf8()
     pin_threads()
     pin_kernels()
+    pin_display()
     parser = build_parser()
     options = parser.parse_args(arguments)
     setup_logging(options.verbose)

@@ -261,6 +261,11 @@ def pin_threads(threads: int = 1) -> None:
         os.environ.setdefault(name, str(threads))
 
 
+def pin_display() -> None:
+    """Keeps NEURON, here and in workers, from looking for a display and saying that there is none."""
+    os.environ.setdefault("NEURON_MODULE_OPTIONS", "-nogui")
+
+
 def pin_kernels() -> None:
     """Gives compiled kernels a cache of their own per version of their source.
 
