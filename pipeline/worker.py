@@ -44,8 +44,9 @@ class Late(str):
 
 
 def map_in_order(
-    function: Callable[[Item], Result], items: Sequence[Item], workers: int, label: str
-) -> list[Result]:
+    function: Callable[[Item], Result], items: Sequence[Item], workers: int, label: str,
+    cost: Callable[[Item], float] = lambda item: 0.0,
+) -> list[Result]:  # fmt: skip
     """Applies a function to all items in some processes.
 
     Args:
@@ -53,6 +54,7 @@ def map_in_order(
         items: What it is applied to; pure data.
         workers: Processes; results do not depend on it.
         label: Of the progress bar.
+        cost: What an item takes, in any unit; workers begin with the most, so that none ends alone.
 
     Returns:
         Results in the order of the items.
@@ -68,8 +70,12 @@ def map_in_order(
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(workers, mp_context=context, initializer=end_with_parent) as pool:
             try:
-                found = pool.map(guarded, items)
-                done = list(progress(found, total=len(items), label=label))
+                order = sorted(range(len(items)), key=lambda i: -cost(items[i]))
+                found = pool.map(guarded, [items[i] for i in order])
+                by_place = dict(
+                    zip(order, progress(found, total=len(items), label=label), strict=True)
+                )
+                done = [by_place[i] for i in range(len(items))]
             except BrokenProcessPool as error:
                 hint = "give fewer --workers if memory ran out"
                 raise SimulationError(Problem(label, f"a worker died ({error})", hint)) from None

@@ -51,7 +51,7 @@ def run_morphologies(
     tasks, findings = plan_tasks(resolved, workers, placed)
     folder = make_folder(paths.morphologies)
     one = partial(make_kept, folder=cache, code=code_key() if cache else "")
-    made = map_in_order(one, tasks, workers, "morphologies")
+    made = map_in_order(one, tasks, workers, "morphologies", _branches)
     for cell in made:
         write_text(folder / f"{cell.name}.swc", cell.text)
     wanted = {f"{cell.name}.swc" for cell in made}
@@ -250,6 +250,12 @@ def _tasks_of(
         )
         for i in range(count)
     ]
+
+
+def _branches(task: Task) -> float:
+    """Branches of the trees that an exemplar is grown from: what its growing takes."""
+    bodies = [donor.body for donor in (task.dendrites, task.axon) if donor]
+    return sum(len(t["bars"]) for body in bodies if isinstance(body, dict) for t in body["trees"])
 
 
 def _write(path: Path, columns: tuple[str, ...], rows: Iterable[dict[str, object]]) -> None:
