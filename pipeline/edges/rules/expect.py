@@ -37,15 +37,8 @@ from pipeline.sonata.layout import CircuitPaths
 TARGETS = 1600
 """Cells of a side over which laws are integrated."""
 _KERNELS = (
-    "gaussian",
-    "exponential",
-    "linear",
-    "box",
-    "tuning",
-    "tuning bell",
-    "logistic",
-    "profile",
-)
+    "gaussian", "exponential", "linear", "box", "tuning", "tuning bell", "logistic", "profile",
+)  # fmt: skip
 _SHOWN = (1, 1, 1, 2, 0, 0, 3, 0)
 """Parameters of each kernel that stand in its text."""
 _TAIL = 1e-9
