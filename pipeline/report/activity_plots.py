@@ -9,7 +9,7 @@ import pandas as pd
 
 from pipeline.report.plots import WIDE
 from pipeline.report.rule_plots import class_colours
-from pipeline.report.style import OURS, PALETTE, encode, new_figure, style
+from pipeline.report.style import OURS, PALETTE, encode, new_figure, spread, style
 
 _NAMES = {"spontaneous": "spontaneous rate (Hz)", "evoked": "evoked rate (Hz)",
           "peak": "rate at the preferred direction (Hz)", "osi": "OSI", "dsi": "DSI"}  # fmt: skip
@@ -62,18 +62,6 @@ def draw_raster(
                 ax.axvspan(0, picture, color=_GREY_SCREEN, zorder=-1, linewidth=0)
         below.set_xlabel("time in the trial (ms)")
         return encode(figure, "svg", max(150, dpi))
-
-
-def spread(places: list[float], gap: float) -> list[float]:
-    """Moves rising places of labels down, then back up, until neighbours are ``gap`` apart."""
-    moved = list(places)
-    for index in range(1, len(moved)):
-        moved[index] = max(moved[index], moved[index - 1] + gap)
-    limit = max(places, default=0.0) + gap / 4
-    for index in reversed(range(len(moved))):
-        moved[index] = min(moved[index], limit)
-        limit = moved[index] - gap
-    return moved
 
 
 def _lines(ax, course: pd.DataFrame) -> None:

@@ -241,8 +241,8 @@ def _input(tables: Tables, name: str, key: str, table: pd.DataFrame) -> Figure:
         f"input-{name}-{key}", f"{name}: input “{key}”",
         plots.draw_input(table, tables.resolved.model.report.dpi),
         "Injected current over time",
-        f"Current into {table.shape[1] - 1} somata as the simulator received it, thinned to "
-        f"{len(table)} samples.",
+        f"Current into {table.shape[1] - 1} somata as the simulator received it, "
+        + ("the same at all times." if len(table) == 1 else f"thinned to {len(table)} samples."),
         (tables.link(f"input_{name}_{key}"),), _both(tables),
     )  # fmt: skip
 

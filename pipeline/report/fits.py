@@ -166,7 +166,7 @@ def draw_features(features: pd.DataFrame, dpi: int) -> str:
             "  ", " "
         )
         axes.set_yticks(range(len(features)), labels, fontsize=6.5)
-        axes.invert_yaxis()
+        axes.set_ylim(len(features) - 0.4, -0.6)
         axes.set_xlim(0, SHOWN)
         axes.set_xlabel("score (sd)")
         for limit in (GOOD, FAIR):

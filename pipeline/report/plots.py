@@ -13,6 +13,7 @@ from pipeline.report.style import (
     THEIRS,
     encode,
     new_figure,
+    spread,
     style,
     type_colours,
 )
@@ -20,6 +21,8 @@ from pipeline.sonata.layout import EDGE_KINDS
 
 WIDE = 9.6
 """Width of a figure that fills the page, inches."""
+LABEL = 0.13
+"""Height of a small label, inches."""
 _KIND_COLOURS = dict(zip(EDGE_KINDS, ("#0072B2", "#DC267F"), strict=True))
 
 
@@ -200,7 +203,9 @@ def draw_voltage_map(table: pd.DataFrame, types: Mapping[str, str], colours: str
     low, high = np.nanpercentile(data, (1, 99))
     times = table["time_ms"].to_numpy()
     with style():
-        figure = new_figure(WIDE, float(np.clip(0.7 + 0.026 * len(order), 2.6, 6.5)))
+        runs = _runs(order, types)
+        height = float(np.clip(max(0.026 * len(order), LABEL * len(runs)), 1.9, 5.8))
+        figure = new_figure(WIDE, height + 0.7)
         ax = figure.subplots()
         image = ax.imshow(
             data, aspect="auto", cmap=colours, vmin=low, vmax=high, interpolation="nearest",
@@ -208,16 +213,18 @@ def draw_voltage_map(table: pd.DataFrame, types: Mapping[str, str], colours: str
         )  # fmt: skip
         palette = type_colours(types.values())
         start = 0
-        ticks, labels = [], []
-        for kind, names in _runs(order, types):
+        middles = []
+        for kind, names in runs:
             ax.add_patch(_strip(ax, start, len(names), palette[kind]))
             if start:
                 ax.axhline(start, color="white", linewidth=0.8)
-            ticks.append(start + len(names) / 2)
-            labels.append(f"{kind} ({len(names)})")
+            middles.append(start + len(names) / 2)
             start += len(names)
-        ax.set_yticks(ticks, labels)
-        ax.tick_params(axis="y", length=0, pad=9)
+        ax.set_yticks(
+            spread(middles, LABEL * len(order) / height),
+            [f"{kind} ({len(names)})" for kind, names in runs],
+        )
+        ax.tick_params(axis="y", length=0, pad=9, labelsize=7)
         ax.set_xlabel("time (ms)")
         ax.spines[:].set_visible(False)
         figure.colorbar(image, ax=ax, label="soma voltage (mV)", pad=0.01, extend="both")
@@ -320,11 +327,17 @@ def draw_correlations(pairs: pd.DataFrame, dpi: int) -> str:
 
 
 def draw_input(table: pd.DataFrame, dpi: int) -> str:
-    """Injected currents: mean and range over the cells, and one cell alone."""
+    """Injected currents: mean and range over the cells, and one cell alone; steady ones as counts."""
     data, times = table.iloc[:, 1:].to_numpy(), table["time_ms"].to_numpy()
     with style():
         figure = new_figure(WIDE, 1.9)
         ax = figure.subplots()
+        if len(times) == 1:
+            ax.hist(data[0], bins=30, color="#E69F00")
+            ax.set_xlabel("current (nA)")
+            ax.set_ylabel("cells")
+            ax.yaxis.get_major_locator().set_params(integer=True)
+            return encode(figure, "svg", dpi)
         ax.fill_between(times, data.min(axis=1), data.max(axis=1), color="#E69F00", alpha=0.3,
                         linewidth=0, label=f"range over {data.shape[1]} cells")  # fmt: skip
         ax.plot(times, data[:, 0], color="#8a93a3", linewidth=0.4, label=str(table.columns[1]))

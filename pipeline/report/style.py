@@ -111,3 +111,15 @@ def type_colours(types: Iterable[str]) -> dict[str, str]:
     """Gives each cell type a colour, in order of appearance; beyond eight they repeat."""
     names = list(dict.fromkeys(types))
     return {name: PALETTE[index % len(PALETTE)] for index, name in enumerate(names)}
+
+
+def spread(places: list[float], gap: float) -> list[float]:
+    """Moves rising places of labels down, then back up, until neighbours are ``gap`` apart."""
+    moved = list(places)
+    for index in range(1, len(moved)):
+        moved[index] = max(moved[index], moved[index - 1] + gap)
+    limit = max(places, default=0.0) + gap / 4
+    for index in reversed(range(len(moved))):
+        moved[index] = min(moved[index], limit)
+        limit = moved[index] - gap
+    return moved

@@ -51,15 +51,16 @@ def _figures(tables: Tables, name: str, edges: TouchEdges) -> list[Figure]:
                 _pathway_caption(tables, name, published), link, command,
             )
         )  # fmt: skip
-        found.append(
-            Figure(
-                f"touch-scatter-{name}", f"{name}: ours against published",
-                touch_plots.draw_scatter(published, signs, options.dpi),
-                "Scatter plots of synapses per connection and connection probability",
-                "One point per judged pathway; the line is equality, the band a factor of two.",
-                link, command,
-            )
-        )  # fmt: skip
+        if published["judged"].any():
+            found.append(
+                Figure(
+                    f"touch-scatter-{name}", f"{name}: ours against published",
+                    touch_plots.draw_scatter(published, signs, options.dpi),
+                    "Scatter plots of synapses per connection and connection probability",
+                    "One point per judged pathway; the line is equality, the band a factor of two.",
+                    link, command,
+                )
+            )  # fmt: skip
     density = edges.pruning.bouton_density
     found.append(
         Figure(

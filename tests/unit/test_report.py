@@ -1,5 +1,6 @@
 """The report page: what it shows, that it escapes and needs no network, and its parts alone."""
 
+import base64
 import json
 import re
 
@@ -11,7 +12,7 @@ from small_model import EVIL, write_circuit, write_extras, write_model
 from pipeline.analysis.build import run_analysis
 from pipeline.report import anatomy, plots, provenance
 from pipeline.report.html import config_rows, costs, number, run_report
-from pipeline.report.style import PALETTE, type_colours
+from pipeline.report.style import PALETTE, spread, type_colours
 from pipeline.runtime import file_hash, write_text
 from pipeline.sonata.layout import CircuitPaths
 
@@ -78,6 +79,16 @@ def test_verdicts_come_first_with_their_counts(made):
         ("1", "pass"), ("1", "fail"), ("1", "not applicable"), ("1", "not measured")
     ]  # fmt: skip
     assert "Needs seed = 7; it is 1 here." in page
+
+
+def test_failing_verdicts_lead_and_what_has_no_number_is_folded(made):
+    page = made[2]
+    verdicts = page[page.index('id="verdicts"') : page.index('id="model"')]
+    shown, *folded = verdicts.split("<details>")
+    assert re.findall(r'class="chip ([a-z-]+)"', shown) == ["fail", "pass"]
+    assert [re.findall(r'class="chip ([a-z-]+)"', part) for part in folded] == [
+        ["not-measured"], ["not-applicable"]
+    ]  # fmt: skip
 
 
 def test_every_figure_has_caption_data_and_command(made):
@@ -233,6 +244,19 @@ def test_traces_are_chosen_across_types_by_how_much_they_vary():
     assert plots.choose_traces(table, types, 2) == ["b", "d"]
     assert plots.choose_traces(table, types, 3) in (["b", "d", "c"], ["b", "a", "d"])
     assert plots.choose_traces(table, types, 9) == ["b", "a", "d", "c"]
+
+
+def test_a_steady_input_is_drawn_over_cells_and_a_varying_one_over_time():
+    steady = pd.DataFrame({"time_ms": [0.0], "0": [0.1], "1": [0.3]})
+    varying = pd.DataFrame({"time_ms": [0.0, 1.0], "0": [0.1, 0.2], "1": [0.3, 0.1]})
+    pages = [base64.b64decode(plots.draw_input(t, 50).split(",")[1]) for t in (steady, varying)]
+    assert [b"time (ms)" in page for page in pages] == [False, True]
+
+
+def test_labels_keep_their_distance_and_their_order():
+    places = spread([0.5, 1.0, 1.5, 20.0], 2.0)
+    assert all(b - a >= 2.0 for a, b in zip(places[:-1], places[1:], strict=True))
+    assert places[-1] <= 20.5
 
 
 def test_hashes_change_with_content_and_names_do_not_leak(tmp_path):
