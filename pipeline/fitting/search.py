@@ -223,13 +223,29 @@ def polish(
     def measured(point: np.ndarray) -> np.ndarray:
         moves = np.where(point + POLISH_MOVE <= 1.0, POLISH_MOVE, -POLISH_MOVE)
         found = residuals(np.vstack([point, point + np.diag(moves)]))
-        return (found[1:] - found[0]).T / moves
+        here, moved = found[0], found[1:]
+        # Over a cliff (a cell that fires at rest has no other feature) there is no slope: look the
+        # other way, and where that falls, too, leave the parameter alone for now.
+        fell = np.flatnonzero(_worst(moved, clip) > _worst(here, clip))
+        back = fell[np.abs(point[fell] - moves[fell] - 0.5) <= 0.5]
+        moves[back] *= -1.0
+        moved[fell] = here
+        if len(back):
+            again = residuals(point + np.diag(moves)[back])
+            stands = _worst(again, clip) <= _worst(here, clip)
+            moved[back[stands]] = again[stands]
+        return (moved - here).T / moves
 
     inside = np.clip((np.asarray(start) - low) / (high - low), 1e-6, 1 - 1e-6)
     least_squares(
         lambda point: residuals(point[None])[0], inside, jac=slopes, bounds=(0.0, 1.0),
         method="trf", max_nfev=steps + 1,
     )  # fmt: skip
+
+
+def _worst(found: np.ndarray, clip: float) -> np.ndarray:
+    """How many residuals are as bad as can be."""
+    return (np.abs(found) >= clip).sum(axis=-1)
 
 
 def _optimise(

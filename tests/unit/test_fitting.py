@@ -340,3 +340,23 @@ def test_workers_may_hang_crash_and_raise(tmp_path):
         assert tried.scores == [250.0, 250.0] and said in tried.reason
     assert all(not tried.reason for tried in (found[0], *found[6:]))
     assert len({tried.scores[0] for tried in (found[0], *found[6:])}) > 1  # workers are replaced
+
+
+def test_polish_looks_away_from_a_cliff(tmp_path):
+    """A cell that fires at rest has no feature: beside that cliff the other side tells the slope."""
+
+    def at(vector):
+        x = (np.array(vector) + 5) / 10  # in parts of the bounds
+        if x[0] > 0.5 or x[3] < 0.49 or x[3] > 0.51:  # x[3]: a cliff on either side
+            return np.full(4, 250.0)
+        return np.array([10 * (x[0] - 0.2), 8 * (x[1] - 0.7), 5 * (x[2] - x[0]), 0.0])
+
+    def try_one(vector):
+        away = at(vector)
+        return Tried(np.abs(away).tolist(), "", np.where(away < 0, -1, 1).tolist())
+
+    found, _ = run(
+        tmp_path / "cliff.jsonl", generations=1, starts=[[-0.1, 0.0, 0.0, 0.0]], spread=1e-6,
+        polish=12, evaluate=try_one, objectives=4,
+    )  # fmt: skip
+    assert max(found.scores) < 0.1  # it starts at 3
