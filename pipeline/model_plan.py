@@ -16,10 +16,11 @@ from pipeline.config.rules import RuleEdges
 from pipeline.config.schema import ContactEdges, TableNodes, VirtualNodes
 from pipeline.config.touches import TouchEdges
 from pipeline.model_size import contact_sizes
-from pipeline.nodes.build import read_tables, source_morphology
+from pipeline.nodes.cells import read_tables, source_morphology
 from pipeline.nodes.listed import read_imported, read_points
-from pipeline.nodes.populations import node_frame, shape_types
+from pipeline.nodes.populations import node_frame
 from pipeline.nodes.table import NodeTable
+from pipeline.nodes.types import shape_types
 
 Row = dict[str, object]
 COLUMNS = ("cells", "edges", "synapses", "disk", "memory", "seconds")

@@ -35,7 +35,8 @@ from pipeline.generalise.verdict import (
     score_table,
     unmet_table,
 )
-from pipeline.nodes.populations import placed_types, plan_counts
+from pipeline.nodes.counts import plan_counts
+from pipeline.nodes.types import placed_types
 from pipeline.runtime import atomic_path, write_json, write_text
 from pipeline.simulation.stage import compiled_library
 from pipeline.sonata.layout import CircuitPaths

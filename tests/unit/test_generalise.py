@@ -47,7 +47,7 @@ from pipeline.generalise.verdict import (
 )
 from pipeline.nodes.build import run_nodes
 from pipeline.nodes.emodel_choice import Judged, judged_of
-from pipeline.nodes.populations import placed_types, population_counts
+from pipeline.nodes.types import placed_types, population_counts
 from pipeline.sonata.layout import CircuitPaths
 from pipeline.sonata.read import read_typed_nodes
 
