@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 from pipeline.errors import ConfigError, Problem
-from pipeline.runtime import no_collection
+from pipeline.runtime import quick_imports
 
 
 def open_model(options: argparse.Namespace):
@@ -82,7 +82,7 @@ def show(options: argparse.Namespace) -> None:
 
 def validate(options: argparse.Namespace) -> None:
     """Check a model completely and list all problems at once."""
-    with no_collection():
+    with quick_imports():
         from pipeline.config.load import load_model
         from pipeline.model_check import check_model
 

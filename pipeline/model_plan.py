@@ -240,7 +240,8 @@ def table_lines(planned: Mapping[str, object]) -> list[str]:
         if row.get("touches")
     ]
     lines.append(
-        "Memory is the largest of all, as they are built one after another; time is for 2 cores."
+        "Memory is the largest of all, as they are built one after another; time is for 2 quick cores,"
+        " slow ones take two to three times as long."
     )
     return lines
 

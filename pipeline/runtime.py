@@ -285,15 +285,19 @@ def pin_kernels() -> None:
 
 
 @contextlib.contextmanager
-def no_collection() -> Iterator[None]:
-    """Pauses the search for cyclic garbage, a tenth of the time where much is imported at once."""
-    paused = gc.isenabled()
+def quick_imports() -> Iterator[None]:
+    """Saves a tenth of the time of imports and checks: no search for garbage, no threads for algebra."""
+    pause = gc.isenabled()
+    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
     gc.disable()
+    pin_threads()
     try:
         yield
     finally:
-        if paused:
+        if pause:
             gc.enable()
+        for name in [name for name, value in before.items() if value is None]:
+            os.environ.pop(name, None)
 
 
 def progress(
