@@ -25,6 +25,7 @@ import resource
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -378,17 +379,30 @@ def main() -> None:
                 "ns each",
                 memory=ours["peak"],
             )
-        if ours and "peer" in args.only and ours["targets"] * BYTES < ROOM:
-            if found := child("peer", args, n):
-                print(peer_line(ours, found), flush=True)
-                boxes = found["boxes"]["queries"] / found["boxes"]["seconds"]
-                rate = ours["axon_segments"] / ours["search"]
-                tell(
-                    f"neighbours of axon segments, {n:,} cells, {args.threads} threads", rate, "segments/s",
-                    boxes, "brain-indexer, boxes, 1 thread", memory=ours["peak"], more_is_better=True,
-                )  # fmt: skip
+        if ours and "peer" in args.only:
+            beside_peer(n, ours, args)
     if "bare" in args.only and (r := child("bare", args)):
         print(f"bare loops, 1 thread: sift {r['sift']:.3g}/s, overlap {r['overlap']:.3g}/s")
+
+
+def beside_peer(n: int, ours: dict, args) -> None:
+    """Tells the rate of our search, beside brain-indexer's or beside why there is none."""
+    boxes, told = None, ""
+    if find_spec("brain_indexer") is None:
+        name = "brain-indexer not installed"
+    elif ours["targets"] * BYTES >= ROOM:
+        name = f"brain-indexer would take more than {ROOM / 1e9:g} GB"
+    elif found := child("peer", args, n):
+        name, told = "brain-indexer, boxes, 1 thread", peer_line(ours, found)
+        boxes = found["boxes"]["queries"] / found["boxes"]["seconds"]
+    else:
+        name = "brain-indexer failed"
+    print(told or f"       {name}", flush=True)
+    tell(
+        f"neighbours of axon segments, {n:,} cells, {args.threads} threads",
+        ours["axon_segments"] / ours["search"], "segments/s", boxes, name,
+        memory=ours["peak"], more_is_better=True,
+    )  # fmt: skip
 
 
 def ours_line(n: int, r: dict) -> str:

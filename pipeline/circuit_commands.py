@@ -71,7 +71,7 @@ def cells(options: argparse.Namespace) -> None:
 def morphologies(options: argparse.Namespace) -> None:
     """Grow or check the morphologies of a model, and write them with their catalogue."""
     from pipeline.morphologies.stage import run_morphologies
-    from pipeline.nodes.populations import shape_types
+    from pipeline.nodes.types import shape_types
 
     resolved, paths = open_stage(options)
     if resolved.model.morphologies is None:

@@ -203,7 +203,10 @@ def _verbs_on_emodels(stage) -> None:
     share = generalise.add_mutually_exclusive_group()
     share.add_argument("--part", type=_part, metavar="I/N", help="only evaluate one part")
     share.add_argument(
-        "--at-most", type=_count, metavar="N", help="evaluate N pairs, list the rest as left"
+        "--at-most",
+        type=_count,
+        metavar="N",
+        help="evaluate N pairs, list the rest as left; default: generalise.at_most",
     )
     generalise.add_argument("--workers", type=_positive, default=2, help="processes")
     generalise.add_argument("--cache", type=Path, help="folder of kept evaluations")

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 from pipeline.errors import ConfigError, Problem
+from pipeline.runtime import quick_imports
 
 
 def open_model(options: argparse.Namespace):
@@ -81,11 +82,12 @@ def show(options: argparse.Namespace) -> None:
 
 def validate(options: argparse.Namespace) -> None:
     """Check a model completely and list all problems at once."""
-    from pipeline.config.load import load_model
-    from pipeline.model_check import check_model
+    with quick_imports():
+        from pipeline.config.load import load_model
+        from pipeline.model_check import check_model
 
-    resolved = load_model(options.model, options.variant)
-    problems = check_model(resolved)
+        resolved = load_model(options.model, options.variant)
+        problems = check_model(resolved)
     if problems:
         raise ConfigError(problems)
     print(f"{resolved.model.name}/{resolved.model.variant}: no problems")

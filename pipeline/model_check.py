@@ -1,9 +1,10 @@
-"""``sonatina validate``: everything that can be known to be wrong before anything is built."""
+"""``sonatina validate``: everything that can be known to be wrong before anything is built.
+
+What only some models need is imported where it is used: imports take longer than the checks.
+"""
 
 from __future__ import annotations
 
-from pipeline.cells.morphology import read_morphology
-from pipeline.cells.stage import reference_values
 from pipeline.config.crosscheck import is_virtual
 from pipeline.config.emodel import read_emodel
 from pipeline.config.load import Resolved
@@ -12,16 +13,11 @@ from pipeline.config.problems import where_is
 from pipeline.config.reference import read_reference
 from pipeline.config.schema import ContactEdges, TableNodes
 from pipeline.config.stages import mechanism_folders
-from pipeline.config.tables import read_csv
+from pipeline.config.tables import read_rows
 from pipeline.config.yaml_lines import Document, KeyPath, nearest
-from pipeline.edges.connectome import read_connectome
 from pipeline.errors import PipelineError, Problem
 from pipeline.mechanisms import describe_set, missing
 from pipeline.nmodl import BUILTIN_RANGES, Mechanism
-from pipeline.nodes.build import check_cells, read_tables, source_morphology
-from pipeline.nodes.point_cells import point_cells
-from pipeline.nodes.populations import placed_types
-from pipeline.nodes.whole_cells import whole_cells
 
 
 def check_model(resolved: Resolved) -> list[Problem]:
@@ -94,7 +90,10 @@ def _parameter(
 
 
 def _tables(resolved: Resolved) -> list[Problem]:
-    read_tables(resolved)
+    if resolved.model.cells:  # without it there are no tables of cells
+        from pipeline.nodes.cells import read_tables
+
+        read_tables(resolved)
     return []
 
 
@@ -102,6 +101,10 @@ def _cell_models(resolved: Resolved) -> list[Problem]:
     problems: list[Problem] = []
     for name, nodes in resolved.model.nodes.items():
         if getattr(nodes, "cell_models", None):
+            from pipeline.nodes.point_cells import point_cells
+            from pipeline.nodes.types import placed_types
+            from pipeline.nodes.whole_cells import whole_cells
+
             try:
                 specs = placed_types(resolved, name)[0]
                 point_cells(resolved, name, specs)
@@ -116,6 +119,8 @@ def _cells(resolved: Resolved) -> list[Problem]:
     for name, nodes in resolved.model.nodes.items():
         if not isinstance(nodes, TableNodes):
             continue
+        from pipeline.nodes.cells import check_cells, read_tables
+
         try:
             problems += check_cells(resolved, read_tables(resolved)[name])
         except PipelineError:
@@ -126,6 +131,9 @@ def _cells(resolved: Resolved) -> list[Problem]:
 
 
 def _morphology(resolved: Resolved, name: str) -> list[Problem]:
+    from pipeline.cells.morphology import read_morphology
+    from pipeline.nodes.cells import source_morphology
+
     try:
         read_morphology(source_morphology(resolved, name))
     except PipelineError as error:
@@ -135,10 +143,11 @@ def _morphology(resolved: Resolved, name: str) -> list[Problem]:
 
 def _column(resolved: Resolved, nodes: TableNodes, column: str) -> list[str]:
     """The distinct values of a column in the chosen rows, as far as the table can be read."""
-    frame = read_csv(resolved.path(nodes.table))
-    if nodes.subset in frame:
-        frame = frame[frame[nodes.subset] == "1"]
-    values = frame[column] if column in frame else []
+    table = read_rows(resolved.path(nodes.table))
+    rows = table.records()
+    if nodes.subset in table:
+        rows = [row for row in rows if row[nodes.subset] == "1"]
+    values = [row[column] for row in rows if column in table]
     return [value for value in dict.fromkeys(values) if value.strip()]
 
 
@@ -146,6 +155,8 @@ def _protocols(resolved: Resolved) -> list[Problem]:
     problems: list[Problem] = []
     cells = resolved.model.cells
     for protocol in cells.protocols.values() if cells else ():
+        from pipeline.cells.stage import reference_values
+
         problems += _morphology(resolved, protocol.cell)
         try:
             reference_values(resolved, protocol)
@@ -157,7 +168,7 @@ def _protocols(resolved: Resolved) -> list[Problem]:
 def _morphologies(resolved: Resolved) -> list[Problem]:
     if resolved.model.morphologies:
         from pipeline.morphologies.stage import check_morphologies
-        from pipeline.nodes.populations import shape_types
+        from pipeline.nodes.types import shape_types
 
         check_morphologies(resolved, shape_types(resolved))
     return []
@@ -168,6 +179,8 @@ def _connectomes(resolved: Resolved) -> list[Problem]:
     for edges in resolved.model.edges.values():
         if not isinstance(edges, ContactEdges):
             continue
+        from pipeline.edges.connectome import read_connectome
+
         path = resolved.path(edges.connectome_folder) / f"{edges.connectome}.csv"
         ends = (resolved.model.nodes[edges.source], resolved.model.nodes[edges.target])
         try:
@@ -181,7 +194,8 @@ def _connectomes(resolved: Resolved) -> list[Problem]:
 def _stimuli(resolved: Resolved) -> list[Problem]:
     problems: list[Problem] = []
     for name, stimulus in resolved.model.stimuli.items():
-        from pipeline.stimulus.stage import check_stimulus
+        from pipeline.nodes.types import placed_types
+        from pipeline.stimulus.check import check_stimulus
 
         nodes = resolved.model.nodes[stimulus.nodes]
         try:

@@ -16,10 +16,11 @@ from pipeline.config.rules import RuleEdges
 from pipeline.config.schema import ContactEdges, TableNodes, VirtualNodes
 from pipeline.config.touches import TouchEdges
 from pipeline.model_size import contact_sizes
-from pipeline.nodes.build import read_tables, source_morphology
+from pipeline.nodes.cells import read_tables, source_morphology
 from pipeline.nodes.listed import read_imported, read_points
-from pipeline.nodes.populations import node_frame, shape_types
+from pipeline.nodes.populations import node_frame
 from pipeline.nodes.table import NodeTable
+from pipeline.nodes.types import shape_types
 
 Row = dict[str, object]
 COLUMNS = ("cells", "edges", "synapses", "disk", "memory", "seconds")
@@ -239,7 +240,8 @@ def table_lines(planned: Mapping[str, object]) -> list[str]:
         if row.get("touches")
     ]
     lines.append(
-        "Memory is the largest of all, as they are built one after another; time is for 2 cores."
+        "Memory is the largest of all, as they are built one after another; time is for 2 quick cores,"
+        " slow ones take two to three times as long."
     )
     return lines
 

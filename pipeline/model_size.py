@@ -19,9 +19,10 @@ from pipeline.config.schema import ContactEdges, OddLength
 from pipeline.config.touches import TouchEdges
 from pipeline.edges.connectome import read_connectome
 from pipeline.edges.contacts import contact_count
-from pipeline.nodes.build import read_tables, source_morphology
-from pipeline.nodes.populations import node_frame, placed_types, population_counts
+from pipeline.nodes.cells import read_tables, source_morphology
+from pipeline.nodes.populations import node_frame
 from pipeline.nodes.table import NodeTable
+from pipeline.nodes.types import placed_types, population_counts
 from pipeline.nodes.whole_cells import cell_size, whole_cells
 
 MEAN_SECTIONS, MEAN_SEGMENTS = 93.0, 315.0

@@ -6,7 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from pipeline.cells.glif import MAX_ASC, Glif, checked
-from pipeline.config.tables import read_csv
+from pipeline.config.tables import read_rows
 from pipeline.config.yaml_lines import nearest
 from pipeline.errors import ConfigError, Problem
 
@@ -33,16 +33,16 @@ def read_table(path: Path, key: str, level: int) -> dict[str, Glif]:
     Raises:
         ConfigError: With every wrong row: file and line, or the column that is missing.
     """
-    frame = read_csv(path)
+    table = read_rows(path)
     problems = [
-        Problem(f"{path}:1", f"no column {name!r}", nearest(name, list(frame.columns)))
+        Problem(f"{path}:1", f"no column {name!r}", nearest(name, table.columns))
         for name in (key, *_NEEDED)
-        if name not in frame
+        if name not in table
     ]
     if problems:
         raise ConfigError(problems)
     cells: dict[str, Glif] = {}
-    for index, row in enumerate(frame.to_dict("records")):
+    for index, row in enumerate(table.records()):
         where = f"{path}:{index + 2}"
         name = row[key].strip()
         if not name or name in cells:

@@ -10,7 +10,7 @@ from pipeline.cells.morphology import read_morphology
 from pipeline.cells.parametric import NUMBERS, grow
 from pipeline.config.emodel import read_emodel
 from pipeline.config.schema import OddLength
-from pipeline.config.tables import read_csv
+from pipeline.config.tables import read_rows
 from pipeline.errors import ConfigError, Problem
 from pipeline.runtime import write_text
 
@@ -75,8 +75,8 @@ def class_row(path: Path, name: str) -> tuple[str, dict[str, float]]:
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
-    table = read_csv(path)
+    table = read_rows(path)
     if not {"class", "emodel"} <= set(table.columns):
         hint = "columns class and emodel are needed"
-        raise ConfigError(Problem(str(path), f"columns {list(table.columns)}", hint))
-    return table.astype(str).to_dict("records")
+        raise ConfigError(Problem(str(path), f"columns {table.columns}", hint))
+    return table.records()

@@ -164,14 +164,16 @@ def read_morphology(path: str | Path, axon: str = "keep") -> Morphology:
     if not len(raw.soma.points):
         raise MorphologyError(Problem(str(path), "no soma", "add soma points (SWC type 1)"))
     sections = [_soma(raw.soma)]
-    for section in raw.sections:
+    # Cut from the arrays of all sections: MorphIO hands over an array in the time of many points.
+    points, diameters = (np.asarray(values, np.float64) for values in (raw.points, raw.diameters))
+    offsets = np.asarray(raw.section_offsets).tolist()
+    for section, low, high in zip(raw.sections, offsets[:-1], offsets[1:], strict=True):
         kind = int(section.type)
         if kind not in (SOMA, AXON, DEND, APIC):
             message = f"section {section.id + 1} has type {kind}"
             raise MorphologyError(Problem(str(path), message, "known: 1 soma, 2 axon, 3, 4"))
         parent = 0 if section.is_root else section.parent.id + 1
-        points = np.asarray(section.points, np.float64)
-        sections.append(Section(kind, parent, points, np.asarray(section.diameters, np.float64)))
+        sections.append(Section(kind, parent, points[low:high], diameters[low:high]))
     problems = [
         Problem(
             f"{path}, section {index}", "has no length or a diameter that is not positive", EXPORT

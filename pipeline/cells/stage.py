@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from pipeline.cells.description import cell_type_to_json
 from pipeline.config.emodel import read_emodel
 from pipeline.config.load import Resolved
 from pipeline.config.schema import CurrentSteps, VoltageSteps
-from pipeline.config.tables import read_csv
+from pipeline.config.tables import number, read_rows
 from pipeline.errors import ConfigError, PipelineError, Problem
 from pipeline.mpi import run_ranks
 from pipeline.runtime import progress
@@ -82,14 +82,15 @@ def reference_values(
     if protocol.reference is None:
         return {}
     path = resolved.path(protocol.reference)
-    table = read_csv(path).apply(pd.to_numeric, errors="coerce")
-    if not {"level", "value"} <= set(table.columns) or table.isna().to_numpy().any():
+    table = read_rows(path)
+    columns = {name: [number(text) for text in table[name]] for name in table.columns}
+    unread = any(math.isnan(value) for values in columns.values() for value in values)
+    if not {"level", "value"} <= set(columns) or unread:
         hint = "write columns level and value, numbers only"
-        raise ConfigError(Problem(str(path), f"columns {list(table.columns)}", hint))
-    levels = np.array(protocol.levels)
-    if len(table) != len(levels) or not np.allclose(table["level"], levels):
-        found = ", ".join(f"{level:g}" for level in table["level"])
+        raise ConfigError(Problem(str(path), f"columns {table.columns}", hint))
+    levels, given = np.array(protocol.levels), columns.pop("level")
+    if len(given) != len(levels) or not np.allclose(given, levels):
+        found = ", ".join(f"{level:g}" for level in given)
         message = f"levels are {found}, the protocol has {len(levels)} others"
         raise ConfigError(Problem(str(path), message, "list the protocol's levels in its order"))
-    columns = table.drop(columns="level").rename(columns={"value": "reference"})
-    return {name: values.tolist() for name, values in columns.items()}
+    return {"reference" if name == "value" else name: v for name, v in columns.items()}

@@ -7,12 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pandas as pd
 from pydantic import ValidationError
 
 from pipeline.config.draws import _Draw
 from pipeline.config.placement import CellType, Nowhere, PlacedNodes, Tiles, Voxels, _Region
-from pipeline.config.tables import read_csv
+from pipeline.config.tables import read_rows
 from pipeline.config.yaml_lines import KeyPath, nearest
 from pipeline.errors import ConfigError, Problem
 
@@ -93,8 +92,8 @@ class _Row:
 
 def _table_rows(nodes: PlacedNodes, path: Path, problems: list[Problem]) -> list[_Row]:
     """Reads the table; a wrong header leaves no rows."""
-    frame: pd.DataFrame = read_csv(path)
-    known = list(frame.columns)
+    table = read_rows(path)
+    known = table.columns
     wanted = [nodes.name_column, *nodes.labels]
     for region in nodes.regions.values():
         wanted += [name for name in (region.count, region.density) if name]
@@ -109,7 +108,7 @@ def _table_rows(nodes: PlacedNodes, path: Path, problems: list[Problem]) -> list
     if problems:
         return []
     rows, seen = [], set()
-    for index, cells in enumerate(frame.to_dict("records")):
+    for index, cells in enumerate(table.records()):
         row = _Row(cells[nodes.name_column].strip(), f"{path}:{index + 2}", cells)
         if not row.name or row.name in seen:
             what = f"type {row.name!r} stands twice" if row.name else "the type has no name"

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.config.tables import read_csv
+from pipeline.config.tables import read_rows
 from pipeline.config.yaml_lines import nearest
 from pipeline.errors import ConfigError, Problem
 
@@ -52,28 +52,28 @@ def read_filters(path: Path) -> dict[str, UnitFilter]:
     Raises:
         ConfigError: With every problem and its line: columns, numbers out of range, doubled names.
     """
-    frame = read_csv(path)
+    table = read_rows(path)
     problems = [
         Problem(f"{path}:1", f"unknown column {name!r}", nearest(name, list(COLUMNS)))
-        for name in frame
+        for name in table.columns
         if name not in COLUMNS
     ]
     problems += [
         Problem(f"{path}:1", f"column {name!r} is missing", f"columns: {', '.join(COLUMNS)}")
         for name in COLUMNS
-        if name not in frame
+        if name not in table
     ]
     if problems:
         raise ConfigError(problems)
     filters: dict[str, UnitFilter] = {}
-    for line, row in enumerate(frame.to_dict("records"), start=2):
+    for line, row in enumerate(table.records(), start=2):
         where = f"{path}:{line}"
         if row["name"] in filters:
             problems.append(Problem(where, f"{row['name']!r} stands twice", "keep one row"))
         found = _Row(where, row, problems).unit_filter()
         if found:
             filters[found.name] = found
-    lines = {name: line for line, name in reversed(list(enumerate(frame["name"], start=2)))}
+    lines = {name: line for line, name in reversed(list(enumerate(table["name"], start=2)))}
     for unit in filters.values():
         if unit.second and unit.second not in lines:
             hint = nearest(unit.second, list(lines))

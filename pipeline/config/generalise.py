@@ -57,3 +57,10 @@ class Generalise(Strict):
         None, gt=0, description="s of processor time per pair; default: the longest of the fits."
     )
     parts: int = Field(1, ge=1, le=10_000, description="Jobs that share the evaluations.")
+    at_most: int | None = Field(
+        None,
+        ge=0,
+        description="Pairs that the stage evaluates, those of me-types that nothing covers first; "
+        "the others are listed as `not evaluated yet`. 0: none, what is known counts; default: all. "
+        "`--at-most` goes before it. One job evaluates them, whatever `parts` says.",
+    )

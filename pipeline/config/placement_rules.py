@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.config.tables import read_csv
+from pipeline.config.tables import read_rows
 from pipeline.config.yaml_lines import nearest
 from pipeline.errors import ConfigError, Problem
 
@@ -60,17 +60,17 @@ def read_rules(
     Raises:
         ConfigError: With the line of everything that is wrong.
     """
-    frame = read_csv(path)
+    table = read_rows(path)
     problems = [
-        Problem(f"{path}:1", f"no column {name!r}", nearest(name, list(frame.columns)))
+        Problem(f"{path}:1", f"no column {name!r}", nearest(name, table.columns))
         for name in (by, "kind", "neurite", *_ENDS)
-        if name not in frame
+        if name not in table
     ]
     if problems:
         raise ConfigError(problems)
     common: list[PlacementRule] = []
     own: dict[str, list[PlacementRule]] = {name: [] for name in types}
-    for index, row in enumerate(frame.to_dict("records")):
+    for index, row in enumerate(table.records()):
         where = f"{path}:{index + 2}"
         rule = _rule(row, layers, where, problems)
         name = row[by].strip()

@@ -1,16 +1,66 @@
-"""CSV tables of a model, read as text so that every complaint can name its line."""
+"""CSV tables of a model, read as text so that every complaint can name its line.
+
+``read_rows`` does without pandas, whose import takes longer than all checks of a model.
+"""
 
 from __future__ import annotations
 
 import csv
+import math
+from dataclasses import dataclass
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from pipeline.errors import ConfigError, Problem
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of texts.
+
+    Attributes:
+        columns: Names, each once.
+        rows: Texts of each row, as many as columns; row ``i`` stands in line ``i + 2``.
+    """
+
+    columns: list[str]
+    rows: list[list[str]]
+
+    def __contains__(self, column: str) -> bool:
+        return column in self.columns
+
+    def __getitem__(self, column: str) -> list[str]:
+        """The texts of a column."""
+        place = self.columns.index(column)
+        return [row[place] for row in self.rows]
+
+    def records(self) -> list[dict[str, str]]:
+        """Rows as column to text."""
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
+
+def number(text: str) -> float:
+    """Returns the number that a text is, as pandas reads it; NaN where it is none."""
+    if "_" in text or not text.isascii():  # a number to Python only
+        return math.nan
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
 
 def read_csv(path: Path) -> pd.DataFrame:
+    """Reads a CSV as text, one row per line, as a data frame; raises as ``read_rows`` does."""
+    import pandas as pd
+
+    table = read_rows(path)
+    return pd.DataFrame(table.rows, columns=table.columns, dtype=str)
+
+
+def read_rows(path: Path) -> Table:
     """Reads a CSV as text, one row per line.
 
     Raises:
@@ -47,4 +97,4 @@ def read_csv(path: Path) -> pd.DataFrame:
     ]
     if problems:
         raise ConfigError(problems)
-    return pd.DataFrame(rows[1:], columns=header, dtype=str)
+    return Table(header, rows[1:])

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
-from pipeline.config.tables import read_csv
+from pipeline.config.tables import number, read_rows
 from pipeline.errors import ConfigError, Problem
 
 KINDS = ("chemical", "electrical")
@@ -27,53 +27,47 @@ def read_connectome(path: Path, names: list[str]) -> dict[str, np.ndarray]:
         ConfigError: For missing columns, unknown kinds, counts that are no positive numbers, doubled
             pairs or one-sided electrical pairs, each with its line.
     """
-    frame = read_csv(path)
+    table = read_rows(path)
     expected = ["pre", "post", "kind", "count"]
-    if list(frame.columns) != expected:
-        found = ",".join(frame.columns)
+    if table.columns != expected:
+        found = ",".join(table.columns)
         raise ConfigError(
             Problem(f"{path}:1", f"header is {found!r}", f"write {','.join(expected)}")
         )
-    frame["line"] = np.arange(len(frame)) + 2
-    counts = pd.to_numeric(frame["count"], errors="coerce")
-    problems = [
-        Problem(f"{path}:{row.line}", f"kind is {row.kind!r}", "write chemical or electrical")
-        for row in frame[~frame["kind"].isin(KINDS)].itertuples()
-    ]
-    bad = ~(np.isfinite(counts) & (counts > 0))
-    problems += [
-        Problem(f"{path}:{row.line}", f"count is {found!r}", "write a positive number")
-        for row, found in zip(frame[bad].itertuples(), frame["count"][bad], strict=True)
-    ]
-    doubled = frame.duplicated(["pre", "post", "kind"])
-    problems += [
-        Problem(
-            f"{path}:{row.line}",
-            f"{row.kind} pair {row.pre}, {row.post} stands twice",
-            "add up both",
-        )
-        for row in frame[doubled].itertuples()
-    ]
-    if problems:
+    counts = [number(text) for text in table["count"]]
+    if problems := _problems(path, table.rows, counts):
         raise ConfigError(problems)
     position = {name: index for index, name in enumerate(names)}
-    keep = frame["pre"].isin(position) & frame["post"].isin(position)
-    if (
-        names
-        and len(frame)
-        and not (frame["pre"].isin(position) | frame["post"].isin(position)).any()
-    ):
+    ends = {name for row in table.rows for name in row[:2]}
+    if names and ends and ends.isdisjoint(position):
         message = f"names none of the {len(names)} cells, such as {names[0]!r}"
         raise ConfigError(Problem(str(path), message, "use the names of the cells' table"))
-    matrices = {}
-    for kind in KINDS:
-        rows = frame[keep & (frame["kind"] == kind)]
-        matrix = np.zeros((len(names), len(names)))
-        matrix[rows["pre"].map(position), rows["post"].map(position)] = counts[rows.index]
-        matrices[kind] = matrix
+    matrices = {kind: np.zeros((len(names), len(names))) for kind in KINDS}
+    for (pre, post, kind, _), count in zip(table.rows, counts, strict=True):
+        if pre in position and post in position:
+            matrices[kind][position[pre], position[post]] = count
     lopsided = np.argwhere(matrices["electrical"] != matrices["electrical"].T)
     if len(lopsided):
         i, j = lopsided[0]
         message = f"electrical pair {names[i]}, {names[j]} differs from its mirror"
         raise ConfigError(Problem(str(path), message, "list both directions with one count"))
     return matrices
+
+
+def _problems(path: Path, rows: list[list[str]], counts: list[float]) -> list[Problem]:
+    """Unknown kinds, then counts that are no positive numbers, then pairs that stand twice."""
+    kinds, numbers, doubled = [], [], []
+    seen: set[tuple[str, ...]] = set()
+    for line, ((pre, post, kind, text), count) in enumerate(
+        zip(rows, counts, strict=True), start=2
+    ):
+        where = f"{path}:{line}"
+        if kind not in KINDS:
+            kinds.append(Problem(where, f"kind is {kind!r}", "write chemical or electrical"))
+        if not 0 < count < math.inf:
+            numbers.append(Problem(where, f"count is {text!r}", "write a positive number"))
+        if (pre, post, kind) in seen:
+            message = f"{kind} pair {pre}, {post} stands twice"
+            doubled.append(Problem(where, message, "add up both"))
+        seen.add((pre, post, kind))
+    return [*kinds, *numbers, *doubled]

@@ -35,7 +35,8 @@ from pipeline.generalise.verdict import (
     score_table,
     unmet_table,
 )
-from pipeline.nodes.populations import placed_types, plan_counts
+from pipeline.nodes.counts import plan_counts
+from pipeline.nodes.types import placed_types
 from pipeline.runtime import atomic_path, write_json, write_text
 from pipeline.simulation.stage import compiled_library
 from pipeline.sonata.layout import CircuitPaths
@@ -189,12 +190,14 @@ def run_generalise(
         store: Where evaluations stay.
         workers: Processes.
         save: Whether the model's file of known evaluations is written, too.
-        at_most: Evaluations made now; the rest of the pairs are told as left.
+        at_most: Evaluations made now; the rest of the pairs are told as left. None: as the model
+            says.
 
     Returns:
         pairs, accepted, me_types, covered, evaluated (made now), left.
     """
     composition = read_composition(resolved, paths)
+    at_most = resolved.model.generalise.at_most if at_most is None else at_most
     tables, made = judge_all(resolved, composition, evaluator, store, workers, at_most)
     frames = vars(tables)
     for name, frame in frames.items():

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.config.morphologies import LICENCE_TAGS, LibraryMorphologies
-from pipeline.config.tables import read_csv
+from pipeline.config.tables import read_rows
 from pipeline.config.yaml_lines import nearest
 from pipeline.errors import ConfigError, Problem
 
@@ -68,13 +68,13 @@ def read_catalogue(catalogue: Path, folder: Path) -> list[Entry]:
     Raises:
         ConfigError: With every row that is wrong or names a file that is not there.
     """
-    table = read_csv(catalogue)
+    table = read_rows(catalogue)
     named = "file" if "file" in table.columns else "name"
     if missing := [c for c in (named, "m_type", "licence") if c not in table.columns]:
         hint = "needed: file or name, m_type, licence"
         raise ConfigError(Problem(f"{catalogue}:1", f"no column {', '.join(missing)}", hint))
     entries, problems = [], []
-    for line, row in enumerate(table.to_dict("records"), start=2):
+    for line, row in enumerate(table.records(), start=2):
         where = f"{catalogue}:{line}"
         path = _file(folder, row[named])
         if not row["m_type"] or not row["licence"]:

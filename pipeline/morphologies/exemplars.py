@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.config.tables import read_csv
+from pipeline.config.tables import read_rows
 from pipeline.errors import ConfigError, Problem
 
 COLUMNS = (
@@ -90,13 +90,13 @@ def read_exemplars(path: Path, layers: dict[str, float]) -> dict[str, Exemplar]:
     Raises:
         ConfigError: With every wrong cell of the table.
     """
-    table = read_csv(path)
+    table = read_rows(path)
     if missing := [name for name in COLUMNS if name not in table.columns]:
         hint = f"columns: {', '.join(COLUMNS)}"
         raise ConfigError(Problem(f"{path}:1", f"no column {', '.join(missing)}", hint))
     rows: dict[str, Exemplar] = {}
     problems: list[Problem] = []
-    for line, row in enumerate(table.to_dict("records"), start=2):
+    for line, row in enumerate(table.records(), start=2):
         where = f"{path}:{line}"
         found = _row_problems(where, row, layers)
         if row["m_type"] in rows:

@@ -12,7 +12,6 @@ from pipeline.morphologies.grow import grow_cell
 from pipeline.morphologies.redraw import aimed, shortfall
 from pipeline.morphologies.repair import Finding
 from pipeline.morphologies.shape import Shape, canonical, join
-from pipeline.morphologies.simplify import simplify
 from pipeline.morphologies.swc import swc_text
 from pipeline.runtime import rng_for
 
@@ -100,6 +99,8 @@ def make(task: Task) -> Made:
 
 def _with_axon(task: Task, dendrites: Shape, attempt: int) -> tuple[Shape, list[Finding]]:
     """Joins the axon of one attempt to the dendrites, fits, orders and simplifies them."""
+    from pipeline.morphologies.simplify import simplify  # its compiler: not to check a model
+
     row = task.exemplar
     shape = join(dendrites, _part(task, task.axon, (AXON,), attempt))
     findings: list[Finding] = []

@@ -10,14 +10,17 @@ from pipeline.morphologies.grow import growth_step
 from pipeline.morphologies.make import Task
 from pipeline.morphologies.stage import check_morphologies, grown_tasks
 
-_STEP_SECONDS = 25e-6
-"""s of one core per step of a growing tip (measured: 21 to 52)."""
+_STEP_SECONDS = 31e-6
+"""s of one core per step of a growing tip, from the processor time of 14 and of 65 shapes (19.4 and
+62.8 s: ``column`` ``tiny`` and ``alive``, December 2026, a quick virtual machine that did other work;
+single cells 24 to 46). A slow one took 2.2 to 2.7 times as long."""
 _BYTES_PER_UM = 12.2
 """Of an SWC file per um of neurite at the default tolerance (measured)."""
 _SHAPE_SECONDS, _SHAPE_BYTES = 0.25, 100_000.0
 """s of one core to read, check, fit and write a reconstruction, and its bytes (measured)."""
-_START = 4.0
-"""s until two worker processes stand."""
+_START, _GROW_START = 4.0, 5.4
+"""s until two worker processes stand: 1.2 of the command and 2.8 of each worker (same runs); growing for the
+first time compiles, 1.4 more."""
 _REDRAWN = {True: 0.9, False: 0.07}
 """Axons grown anew per exemplar, by whether its row asks for a width; at the default of three redraws
 (measured: 111 for the 275 shapes of ``column``)."""
@@ -39,10 +42,12 @@ def plan_morphologies(resolved: Resolved, placed: Sequence[str]) -> dict[str, fl
         tasks = grown_tasks(resolved, placed)
         seconds = _STEP_SECONDS * sum(growth_steps(task) for task in tasks)
         disk = _BYTES_PER_UM * sum(expected_length(task) for task in tasks)
+        start = _GROW_START
     else:
+        start = _START
         count = check_morphologies(resolved, placed)
         seconds, disk = count * _SHAPE_SECONDS, count * _SHAPE_BYTES
-    return {"disk": disk, "memory": _MEMORY, "seconds": _START + seconds / 2}
+    return {"disk": disk, "memory": _MEMORY, "seconds": start + seconds / 2}
 
 
 def growth_steps(task: Task) -> float:

@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.cells.description import cell_type_to_json
-from pipeline.cells.morphology import Morphology, membrane_of, read_morphology
-from pipeline.config.emodel import EModel, read_emodels
+from pipeline.cells.morphology import read_morphology
+from pipeline.config.emodel import read_emodels
 from pipeline.config.load import Resolved
-from pipeline.config.schema import TableNodes, VirtualNodes
-from pipeline.errors import ConfigError, MorphologyError, PipelineError, Problem
+from pipeline.config.schema import VirtualNodes
+from pipeline.errors import MorphologyError, Problem
+from pipeline.nodes.cells import check_cells, read_tables, source_morphology
 from pipeline.nodes.populations import WRITERS
-from pipeline.nodes.table import NodeTable, read_nodes_table
+from pipeline.nodes.table import NodeTable
 from pipeline.nodes.whole_cells import centred_swc
 from pipeline.runtime import atomic_path, progress, write_json, write_text
 from pipeline.sonata.configs import write_node_sets, write_types
@@ -63,76 +64,6 @@ def run_nodes(resolved: Resolved, paths: CircuitPaths) -> dict[str, int]:
             counts[name] = len(fed)
     write_node_sets(paths.node_sets, sets)
     return counts
-
-
-def read_tables(resolved: Resolved) -> dict[str, NodeTable]:
-    """Reads the cells of every table population and checks their e-models exist.
-
-    Raises:
-        ConfigError: With the problems of all tables.
-    """
-    tables: dict[str, NodeTable] = {}
-    problems: list[Problem] = []
-    emodels: dict[str, EModel] | None = None
-    try:
-        cells = resolved.model.cells
-        emodels = read_emodels(resolved.path(cells.emodels)) if cells else {}
-    except ConfigError as error:
-        problems += error.problems
-    for name, nodes in resolved.model.nodes.items():
-        if not isinstance(nodes, TableNodes):
-            continue
-        path = resolved.path(nodes.table)
-        try:
-            tables[name] = read_nodes_table(path, nodes)
-        except ConfigError as error:
-            problems += error.problems
-            continue
-        for key, emodel in tables[name].frame[["key", "emodel"]].itertuples(index=False):
-            if emodels is not None and emodel not in emodels:
-                hint = f"known: {', '.join(emodels)}"
-                problems.append(Problem(f"{path}:{key + 2}", f"no e-model {emodel!r}", hint))
-    if problems:
-        raise ConfigError(problems)
-    return tables
-
-
-def check_cells(resolved: Resolved, table: NodeTable) -> list[Problem]:
-    """Finds morphologies that cannot be used, and sections for which an e-model says nothing."""
-    problems: list[Problem] = []
-    folder = resolved.path(resolved.model.cells.emodels)
-    emodels = read_emodels(folder)
-    shapes: dict[str, Morphology] = {}
-    names = table.frame["morphology"].unique()
-    for name in progress(names, total=len(names), label="morphologies", unit="cell"):
-        try:
-            shapes[name] = read_morphology(source_morphology(resolved, name))
-        except PipelineError as error:
-            problems += error.problems
-    for shape, emodel in (
-        table.frame[["morphology", "emodel"]].drop_duplicates().itertuples(index=False)
-    ):
-        for section in shapes[shape].sections if shape in shapes else ():
-            try:
-                membrane_of(emodels[emodel], section)
-            except MorphologyError as error:
-                found = error.problems[0]
-                problems.append(Problem(str(folder / f"{emodel}.yaml"), found.message, found.hint))
-    return list(dict.fromkeys(problems))
-
-
-def source_morphology(resolved: Resolved, name: str) -> Path:
-    """Returns the library file of a morphology name.
-
-    Raises:
-        MorphologyError: If the name would leave the library.
-    """
-    library = resolved.model.cells.morphologies
-    folder = resolved.path(library.path)
-    path = folder / f"{name}.{library.format}"
-    if path.resolve().parent != folder.resolve():
-        raise MorphologyError(Problem(name, "not a plain morphology name", "use file names only"))
-    return path
 
 
 def _write_components(resolved: Resolved, table: NodeTable, paths: CircuitPaths) -> np.ndarray:

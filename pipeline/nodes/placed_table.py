@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from pipeline.config.placement import PlacedNodes
-from pipeline.nodes.place import Placement, column_of
+from pipeline.nodes.counts import column_of
+from pipeline.nodes.place import Placement
 
 
 def placed_table(nodes: PlacedNodes, placement: Placement) -> pd.DataFrame:

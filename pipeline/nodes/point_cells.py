@@ -11,7 +11,7 @@ from pipeline.config.cell_models import EVERYWHERE, CellModel, GlifModel, model_
 from pipeline.config.celltypes import TypeSpec
 from pipeline.config.load import Resolved
 from pipeline.config.placement import PlacedNodes
-from pipeline.config.tables import read_csv
+from pipeline.config.tables import read_rows
 from pipeline.config.yaml_lines import nearest
 from pipeline.errors import ConfigError, Problem
 from pipeline.runtime import write_json
@@ -146,17 +146,17 @@ def _read_ports(
 
 
 def _ports_table(path: Path, model: GlifModel, values: list[str]) -> dict[str, tuple[Port, ...]]:
-    frame = read_csv(path)
+    table = read_rows(path)
     problems = [
-        Problem(f"{path}:1", f"no column {name!r}", nearest(name, list(frame.columns)))
+        Problem(f"{path}:1", f"no column {name!r}", nearest(name, table.columns))
         for name in ("port", "tau")
-        if name not in frame
+        if name not in table
     ]
     if problems:
         raise ConfigError(problems)
-    own = model.by in frame
+    own = model.by in table
     found: dict[str, list[Port]] = {}
-    for index, row in enumerate(frame.to_dict("records")):
+    for index, row in enumerate(table.records()):
         where = f"{path}:{index + 2}"
         ports = found.setdefault(row[model.by].strip() if own else "", [])
         if row["port"].strip() != str(len(ports) + 1):

@@ -8,10 +8,9 @@ import numpy as np
 import pandas as pd
 
 from pipeline.config.cell_models import model_of
-from pipeline.config.celltypes import TypeSpec, resolve_types
+from pipeline.config.celltypes import TypeSpec
 from pipeline.config.load import Resolved
-from pipeline.config.placement import ImportedNodes, PlacedNodes, PointNodes, Voxels
-from pipeline.config.stages import drawn_shapes, fitted_types
+from pipeline.config.placement import ImportedNodes, PlacedNodes, PointNodes
 from pipeline.nodes.emodel_choice import (
     cell_currents,
     emodel_entries,
@@ -20,13 +19,12 @@ from pipeline.nodes.emodel_choice import (
     write_emodels,
 )
 from pipeline.nodes.listed import read_imported, read_points
-from pipeline.nodes.place import Placement, place, plan_counts, value_of
+from pipeline.nodes.place import Placement, place
 from pipeline.nodes.placed_table import placed_table
 from pipeline.nodes.point_cells import type_entries, write_point_cells
 from pipeline.nodes.shape_choice import choose_shapes, quaternions
-from pipeline.nodes.shapes import VoxelShape
 from pipeline.nodes.streams import TypeStream
-from pipeline.nodes.voxels import read_voxels
+from pipeline.nodes.types import placed_types
 from pipeline.nodes.whole_cells import (
     Candidate,
     choose,
@@ -40,51 +38,6 @@ from pipeline.sonata.layout import CircuitPaths
 from pipeline.sonata.write import write_nodes
 
 Sets = dict[str, object]
-
-
-def placed_types(resolved: Resolved, name: str) -> tuple[list[TypeSpec], dict[str, VoxelShape]]:
-    """Returns the node types of a placed population and the voxels of its regions.
-
-    Raises:
-        ConfigError: If the type table or a voxel file is wrong.
-        ToolError: If voxel regions need a package that is not there.
-    """
-    nodes: PlacedNodes = resolved.model.nodes[name]
-    table = resolved.path(nodes.table) if nodes.table else None
-    specs = resolve_types(nodes, table, lambda path: resolved.origin(("nodes", name, *path)))
-    regions = nodes.regions.items()
-    files = {key: region.file for key, region in regions if isinstance(region, Voxels)}
-    return specs, {key: read_voxels(resolved.path(file)) for key, file in files.items()}
-
-
-def population_counts(resolved: Resolved, name: str) -> dict[tuple[str, str], int]:
-    """Returns the cells that will be placed, by (cell type, region)."""
-    specs, voxels = placed_types(resolved, name)
-    counts = plan_counts(resolved.model.nodes[name], specs, voxels)
-    return {(s.name, s.region): n for s, n in zip(specs, counts, strict=True)}
-
-
-def shape_types(resolved: Resolved) -> list[str]:
-    """Returns the m-types of which some population has cells, sorted, for ``m_types: placed``.
-
-    Those of the cells of ``report.fits`` are among them.
-
-    Raises:
-        ConfigError: If a type table or a voxel file is wrong.
-    """
-    found = set(fitted_types(resolved.model))
-    if resolved.model.morphologies.m_types != "placed":
-        return []
-    for name in drawn_shapes(resolved.model):
-        specs, voxels = placed_types(resolved, name)
-        nodes: PlacedNodes = resolved.model.nodes[name]
-        counts = plan_counts(nodes, specs, voxels)
-        found |= {
-            value_of(spec, nodes.morphologies.by)
-            for spec, count in zip(specs, counts, strict=True)
-            if count
-        }
-    return sorted(found)
 
 
 def node_frame(resolved: Resolved, name: str) -> pd.DataFrame:

@@ -15,9 +15,10 @@ from pipeline.config.placement_rules import NEURITES, PlacementRule, read_rules
 from pipeline.config.tables import read_csv
 from pipeline.config.yaml_lines import nearest
 from pipeline.errors import ConfigError, Problem
+from pipeline.nodes.counts import value_of
 from pipeline.nodes.emodel_choice import Judged
 from pipeline.nodes.fit import draw, fit
-from pipeline.nodes.place import Placement, value_of
+from pipeline.nodes.place import Placement
 from pipeline.nodes.streams import TypeStream
 from pipeline.sonata.layout import CircuitPaths
 from pipeline.sonata.read import not_built

@@ -31,7 +31,7 @@ from pipeline.config.emodel import EModel, read_emodel
 from pipeline.config.load import Resolved
 from pipeline.config.placement import PlacedNodes
 from pipeline.config.schema import OddLength
-from pipeline.config.tables import read_csv
+from pipeline.config.tables import read_rows
 from pipeline.errors import ConfigError, MorphologyError, PipelineError, Problem
 from pipeline.nodes.point_cells import value_of
 from pipeline.nodes.streams import TypeStream
@@ -198,13 +198,11 @@ def _candidates(
     resolved: Resolved, population: str, model: BiophysicalModel, value: str
 ) -> list[Candidate]:
     path, folder = resolved.path(model.models), resolved.path(model.folder)
-    table = read_csv(path)
+    table = read_rows(path)
     missing = [c for c in (*_COLUMNS, model.by) if c not in table]
     if missing:
         raise ConfigError(Problem(f"{path}:1", f"no column {missing[0]!r}", f"needed: {missing}"))
-    rows = [
-        (i + 2, row) for i, row in enumerate(table.to_dict("records")) if row[model.by] == value
-    ]
+    rows = [(i + 2, row) for i, row in enumerate(table.records()) if row[model.by] == value]
     if not rows:
         message = f"no row for {model.by} {value}"
         raise ConfigError(Problem(str(path), message, "add at least one cell"))

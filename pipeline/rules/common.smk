@@ -37,8 +37,9 @@ COMPONENTS = [PATHS.morphologies, PATHS.emodels] if WHOLE else []
 GROWN = [PATHS.morphology_table, PATHS.morphologies] if MODEL.morphologies else []
 POINT_CELLS = [PATHS.point_neurons] if has_point_cells(MODEL) else []
 DRAWN, PLACED_TABLES = drawn_shapes(MODEL), ("placement", "fit")
-# Jobs that share the evaluations of morphologies with e-models.
-PARTS = MODEL.generalise.parts if MODEL.generalise else 0
+# Jobs that share the evaluations of morphologies with e-models; each would evaluate all of its share.
+LIMITED = MODEL.generalise and MODEL.generalise.at_most is not None
+PARTS = MODEL.generalise.parts if MODEL.generalise and not LIMITED else 0
 JUDGED = [MODEL.generalise.nodes] if MODEL.generalise else []
 DAMAGED = [
     PATHS.damage(change, seed)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from pipeline.errors import MorphologyError, Problem
@@ -104,6 +103,8 @@ def _check_h5(path: Path) -> None:
 
     MorphIO follows both without looking and ends the process where they lead outside.
     """
+    import h5py
+
     try:
         with h5py.File(path, "r") as file:
             points, structure = (np.asarray(file[name]) for name in ("points", "structure"))

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import h5py
 import numpy as np
 
-from pipeline.config.filters import require_filters
 from pipeline.config.load import Resolved
-from pipeline.config.stimuli import BIN, FilterNetStimulus, Grating, MovieFile
+from pipeline.config.stimuli import BIN, FilterNetStimulus, Grating
 from pipeline.runtime import atomic_path, write_text
 from pipeline.sonata.layout import CircuitPaths
 from pipeline.sonata.reports import write_spikes
 from pipeline.sonata.write import set_units, sonata_file
 from pipeline.stimulus.blocks import Block, compute_blocks, make_blocks
-from pipeline.stimulus.movies import Condition, check_movie, conditions
+from pipeline.stimulus.check import stimulus_conditions
+from pipeline.stimulus.movies import Condition
 from pipeline.stimulus.spikes import poisson_spikes
 from pipeline.stimulus.streams import stream_key
-from pipeline.stimulus.units import read_units, stimulus_filters
+from pipeline.stimulus.units import read_units
 
 _RATE = 6.0
 """Hz. About the mean rate of a unit that sees a grating."""
@@ -29,37 +29,6 @@ _START, _BUILD, _WATCH, _SPIKE = 4.0, 0.008, 1.0e-3, 2e-6
 """s. Start; one core's time per unit, per unit and second of movie, and per spike (measured)."""
 _MEMORY = 900 * 2.0**20
 """Two workers and the command, whatever the number of units (measured)."""
-
-
-def stimulus_conditions(resolved: Resolved, name: str) -> list[Condition]:
-    """Returns the conditions of a stimulus, its movie file checked.
-
-    Raises:
-        ConfigError: If the movie file does not fit.
-    """
-    stimulus: FilterNetStimulus = resolved.model.stimuli[name]
-    movie = stimulus.movie
-    file = resolved.path(movie.file) if isinstance(movie, MovieFile) else None
-    shown = conditions(movie, stimulus.field, file)
-    check_movie(shown[0])
-    return shown
-
-
-def check_stimulus(resolved: Resolved, name: str, types: Iterable[str]) -> None:
-    """Reads filters and movie as the stage would.
-
-    Args:
-        resolved: The model.
-        name: Key under ``stimuli``.
-        types: Unit types of the population, as far as they are known.
-
-    Raises:
-        ConfigError: With what is wrong.
-    """
-    stimulus = resolved.model.stimuli[name]
-    filters = stimulus_filters(resolved, name)
-    require_filters(resolved.path(stimulus.filters), filters, types, stimulus.nodes)
-    stimulus_conditions(resolved, name)
 
 
 def expected_cost(stimulus: FilterNetStimulus, units: int) -> dict[str, float]:

@@ -8,39 +8,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline.config.filters import DUAL, UnitFilter, read_filters, require_filters
+from pipeline.config.filters import DUAL, UnitFilter, require_filters
 from pipeline.config.load import Resolved
 from pipeline.config.stimuli import FilterNetStimulus
 from pipeline.errors import CircuitError, ConfigError, Problem
 from pipeline.sonata import layout
 from pipeline.sonata.layout import CHEMICAL, CircuitPaths, edge_population_name
 from pipeline.sonata.read import edge_blocks, open_population, read_typed_nodes
+from pipeline.stimulus.check import stimulus_filters
 from pipeline.stimulus.streams import stream_key, uniforms, unit_stream
 
 Unit = dict[str, object]
 """Numbers of one unit under the names of BMTK's node attributes; JSON-like."""
 _PAIRS = ("weights", "kpeaks", "delays")
 _NEEDED = ("pop_name", "x", "y", "spatial_size")
-
-
-def stimulus_filters(resolved: Resolved, name: str) -> dict[str, UnitFilter]:
-    """Reads the filters of a stimulus and checks that its jitter keeps the order of the bumps.
-
-    Raises:
-        ConfigError: If the table is wrong or the jitter too large.
-    """
-    stimulus = resolved.model.stimuli[name]
-    filters = read_filters(resolved.path(stimulus.filters))
-    low, high = 1 - stimulus.jitter, 1 + stimulus.jitter
-    for unit in filters.values():
-        delays = unit.delays
-        crossed = unit.kpeaks[0] * high >= unit.kpeaks[1] * low
-        crossed |= delays[0] > 0 and delays[0] * high > delays[1] * low
-        if crossed or low <= 0:
-            where = resolved.origin(("stimuli", name, "jitter"))
-            message = f"jitter {stimulus.jitter:g} can change the order of the bumps of {unit.name}"
-            raise ConfigError(Problem(where, message, "choose a smaller jitter"))
-    return filters
 
 
 def connected_units(resolved: Resolved, nodes: str, paths: CircuitPaths) -> np.ndarray:

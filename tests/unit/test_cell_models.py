@@ -18,7 +18,7 @@ from pipeline.errors import ConfigError
 from pipeline.model_check import check_model
 from pipeline.nodes.build import run_nodes
 from pipeline.nodes.point_cells import point_cells
-from pipeline.nodes.populations import placed_types
+from pipeline.nodes.types import placed_types
 from pipeline.sonata.layout import CircuitPaths
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "data"))

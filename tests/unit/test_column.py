@@ -28,8 +28,9 @@ from pipeline.errors import ConfigError
 from pipeline.model_plan import plan_model
 from pipeline.nodes.apportion import apportion_nested
 from pipeline.nodes.build import run_nodes
-from pipeline.nodes.place import place, plan_counts
-from pipeline.nodes.populations import placed_types
+from pipeline.nodes.counts import plan_counts
+from pipeline.nodes.place import place
+from pipeline.nodes.types import placed_types
 from pipeline.report.column import column_figures, family
 from pipeline.report.column_plots import pick_cells
 from pipeline.report.figures import Tables

@@ -47,7 +47,7 @@ from pipeline.generalise.verdict import (
 )
 from pipeline.nodes.build import run_nodes
 from pipeline.nodes.emodel_choice import Judged, judged_of
-from pipeline.nodes.populations import placed_types, population_counts
+from pipeline.nodes.types import placed_types, population_counts
 from pipeline.sonata.layout import CircuitPaths
 from pipeline.sonata.read import read_typed_nodes
 
@@ -345,6 +345,19 @@ def test_a_run_that_ends_early_has_covered_each_type_and_says_what_is_left(colum
     rest = run_generalise(resolved, paths, toy, store)
     assert rest["evaluated"] == 414 and rest | {"evaluated": 621} == whole
     assert paths.generalise("pairs").read_bytes() == want
+
+
+@pytest.mark.parametrize("limit", [0, 3])
+def test_a_model_limits_what_a_run_evaluates_and_the_option_goes_before(tmp_path, limit):
+    resolved = load_model(write_variant(tmp_path, at_most=limit))
+    paths = distinct(CircuitPaths(tmp_path / "circuit"))
+    toy, store = Toy(tmp_path / "emodels"), Store(tmp_path / "store")
+    first = run_generalise(resolved, paths, toy, store)
+    table = pd.read_csv(paths.generalise("pairs"))
+    assert first["evaluated"] == len(toy.calls) == limit
+    assert first["left"] == (table["reason"] == LEFT).sum() > 0
+    assert run_generalise(resolved, paths, toy, store, at_most=5)["evaluated"] == 5
+    assert run_generalise(resolved, paths, toy, store, at_most=0)["evaluated"] == 0
 
 
 def test_what_nothing_covers_is_evaluated_first():

@@ -35,7 +35,7 @@ from pipeline.morphologies.shape import Shape, canonical, join, merge_single_chi
 from pipeline.morphologies.simplify import simplify
 from pipeline.morphologies.stage import check_morphologies, run_morphologies
 from pipeline.morphologies.swc import swc_text
-from pipeline.nodes.populations import shape_types
+from pipeline.nodes.types import shape_types
 from pipeline.report.figures import Tables
 from pipeline.report.morphologies import morphology_section
 from pipeline.sonata.layout import CircuitPaths

@@ -21,7 +21,8 @@ from pipeline.config.placement import PlacedNodes
 from pipeline.errors import ConfigError, ToolError
 from pipeline.nodes.apportion import apportion
 from pipeline.nodes.build import run_nodes
-from pipeline.nodes.place import place, plan_counts
+from pipeline.nodes.counts import plan_counts
+from pipeline.nodes.place import place
 from pipeline.nodes.populations import node_frame
 from pipeline.nodes.shapes import VoxelShape
 from pipeline.nodes.streams import TypeStream

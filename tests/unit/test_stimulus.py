@@ -17,9 +17,10 @@ from pipeline.config.load import load_model
 from pipeline.config.stimuli import Field2D, Movie
 from pipeline.errors import ConfigError
 from pipeline.sonata.layout import CircuitPaths
+from pipeline.stimulus.check import check_stimulus
 from pipeline.stimulus.movies import check_movie, conditions, frame_blocks, frame_index
 from pipeline.stimulus.spikes import poisson_spikes
-from pipeline.stimulus.stage import check_stimulus, expected_cost, trials_table
+from pipeline.stimulus.stage import expected_cost, trials_table
 from pipeline.stimulus.streams import stream_key, uniforms, unit_stream
 from pipeline.stimulus.units import connected_units, read_units, unit_numbers
 

@@ -15,7 +15,7 @@ from scipy.integrate import quad
 from pipeline.config.load import list_variants, load_model
 from pipeline.config.stages import stage_files, stage_slice
 from pipeline.nodes.place import place
-from pipeline.nodes.populations import placed_types, population_counts
+from pipeline.nodes.types import placed_types, population_counts
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLES = ROOT / "models/v1/tables"

@@ -15,7 +15,8 @@ from pipeline.config.load import load_model
 from pipeline.edges.rules import retinotopic
 from pipeline.edges.rules.build import compile_network
 from pipeline.edges.rules.tables import Findings
-from pipeline.nodes.populations import node_frame, population_counts
+from pipeline.nodes.populations import node_frame
+from pipeline.nodes.types import population_counts
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = ROOT / "models/v1/tables/lgn_rule.csv"

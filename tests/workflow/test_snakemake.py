@@ -205,3 +205,8 @@ set:
         "compile",
     ]
     assert {*wanted, "extract_L5TPC"} <= set(rules), said
+    limited = tmp_path / "judged.yaml"
+    limited.write_text(limited.read_text().replace("parts: 3", "parts: 3, at_most: 0"))
+    done = call(command, tmp_path)
+    rules = re.findall(r"^(\w+) +1$", done.stdout + done.stderr, re.M)
+    assert "generalise" in rules and not [name for name in rules if "part" in name], rules
