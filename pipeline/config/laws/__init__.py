@@ -79,11 +79,14 @@ def _no_law(module: ModuleType, message: str) -> ConfigError:
     return ConfigError(Problem(str(module.__file__), message, "see docs/adding/law.md"))
 
 
-LAWS = tuple(
-    _read(importlib.import_module(f"{__name__}.{entry.name}"))
-    for entry in sorted(pkgutil.iter_modules(__path__), key=lambda entry: entry.name)
-)
-"""All laws by name. A law's place here is its code in kernels."""
+def _all() -> tuple[Law, ...]:
+    names = sorted(entry.name for entry in pkgutil.iter_modules(__path__))
+    laws = [_read(importlib.import_module(f"{__name__}.{name}")) for name in names]
+    return tuple(sorted(laws, key=lambda law: "knots" in law.looks))
+
+
+LAWS = _all()
+"""All laws by name, those of curves last. A law's place here is its code in kernels."""
 _BY_MODEL = {law.model: law for law in LAWS}
 
 

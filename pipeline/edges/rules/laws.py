@@ -13,7 +13,7 @@ import numpy as np
 
 from pipeline.config.law import MOST
 from pipeline.config.laws import LAWS
-from pipeline.edges.rules.chain import bound_of, value_of
+from pipeline.edges.rules.chain import CURVES, bound_of, curve_bound_of, curve_of, value_of
 from pipeline.kernels import kernel
 
 LATERAL, VERTICAL, FULL = range(3)
@@ -106,7 +106,11 @@ def pair_probability(law, cs, ct, dx, dy, dz, angle):
             break
         if params[cs, ct, f, MOST] != 1.0:
             square = square_distance(metrics[f], dx, dy, dz)
-            p *= value_of(codes[f], square, angle, law.knots, _parameters(params, cs, ct, f))
+            q = _parameters(params, cs, ct, f)
+            if codes[f] < CURVES:
+                p *= value_of(codes[f], square, angle, q)
+            else:
+                p *= curve_of(codes[f], square, law.knots, q)
     return min(p, 1.0)
 
 
@@ -139,8 +143,11 @@ def box_bound(law, boxes, box, cs, ct, x, y, z, upper):
         if params[cs, ct, f, MOST] != 1.0:
             low = square_distance(metrics[f], nx, ny, nz) * (1.0 - _SLACK)
             high = square_distance(metrics[f], fx, fy, fz) * (1.0 + _SLACK)
-            p = _parameters(params, cs, ct, f)
-            bound *= bound_of(codes[f], low, high, upper, law.knots, p)
+            q = _parameters(params, cs, ct, f)
+            if codes[f] < CURVES:
+                bound *= bound_of(codes[f], low, high, upper, q)
+            else:
+                bound *= curve_bound_of(codes[f], low, high, upper, law.knots, q)
     return min(bound * (1.0 + _SLACK), 1.0) if upper else min(bound, 1.0)
 
 
