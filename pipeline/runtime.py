@@ -271,17 +271,19 @@ def pin_kernels() -> None:
     """Gives compiled kernels a cache of their own per version of their source.
 
     Numba's cache looks at one file at a time; a kernel whose helper in another file changed would be
-    taken from the cache as it was.
+    taken from the cache as it was. The same goes for a folder that the user chose.
     """
-    if "NUMBA_CACHE_DIR" in os.environ:
-        return
-    digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.rglob("*.py")):
+    digest, package = hashlib.sha256(), Path(__file__).parent
+    for path in sorted(package.rglob("*.py")):
         text = path.read_bytes()
-        if b"numba" in text or b"pipeline.kernels" in text:
+        law = path.parent == package / "config/laws"  # compiled, and says nothing of it
+        if law or b"numba" in text or b"pipeline.kernels" in text:
             digest.update(text)
-    root = Path(os.environ.get("SONATINA_CACHE", ".cache")).resolve()
-    os.environ["NUMBA_CACHE_DIR"] = str(root / "kernels" / digest.hexdigest()[:16])
+    version, chosen = digest.hexdigest()[:16], os.environ.get("NUMBA_CACHE_DIR")
+    cache = Path(os.environ.get("SONATINA_CACHE", ".cache")).resolve()
+    root = Path(chosen) if chosen else cache / "kernels"
+    if root.name != version:  # a worker has it from the command that started it
+        os.environ["NUMBA_CACHE_DIR"] = str(root / version)
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from pipeline.config.afferents import AfferentEdges
 from pipeline.config.load import Resolved
 from pipeline.config.pair_values import PairTable
 from pipeline.config.quantity import Strict
-from pipeline.config.rules import GaussianFactor, RuleEdges
+from pipeline.config.rules import RuleEdges
 from pipeline.config.touches import TouchEdges
 from pipeline.config.yaml_lines import KeyPath
 
@@ -81,8 +81,8 @@ def near_radius(config: RuleEdges) -> float:
     """The radius (um) that the rules' probabilities are means within, else ``DEFAULT_RADIUS``."""
     for rule in config.rules:
         for law in rule.connect:
-            if isinstance(law, GaussianFactor) and law.mean_within:
-                return float(law.mean_within)
+            if within := getattr(law, "mean_within", None):
+                return float(within)
     return DEFAULT_RADIUS
 
 

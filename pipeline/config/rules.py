@@ -6,15 +6,16 @@ edges), and describes the synapses. Any number may instead be a table by classes
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Union
 
 from pydantic import Field, model_validator
 
+from pipeline.config.law import Factor, Metric
+from pipeline.config.laws import LAWS
 from pipeline.config.pair_values import (
     Number,
     PairCount,
     PairDistance,
-    PairMicrons,
     PairMilliseconds,
     PairNumber,
     PairProbability,
@@ -23,7 +24,6 @@ from pipeline.config.pair_values import (
     by_pair,
 )
 from pipeline.config.quantity import (
-    Microns,
     Name,
     RelativeFile,
     Strict,
@@ -34,7 +34,6 @@ from pipeline.config.quantity import (
 from pipeline.config.retinotopic import RetinotopicConnect
 
 Selection = dict[str, Scalar | list[Scalar]]
-Metric = Literal["lateral", "vertical", "3d"]
 WeightKind = Literal["conductance", "current", "factor"]
 
 
@@ -43,90 +42,6 @@ class ProbabilityFactor(Strict):
 
     law: Literal["probability"]
     value: PairProbability
-
-
-class GaussianFactor(Strict):
-    """exp(-(d/s)^2) or exp(-d^2/(2 s^2)).
-
-    With ``mean_within`` the probability factors of the rule are means over targets that near; they
-    become peak values by A / [(s/R)^2 (1 - exp(-(R/s)^2))], clipped to 1 (Billeh et al. 2020; s in
-    the ``sigma2`` convention).
-    """
-
-    law: Literal["gaussian"]
-    sigma: PairMicrons
-    convention: Literal["sigma2", "2sigma2"] = Field(description="What the exponent divides by.")
-    metric: Metric = "lateral"
-    mean_within: Microns | None = None
-
-
-class ExponentialFactor(Strict):
-    """exp(-d / length)."""
-
-    law: Literal["exponential"]
-    length: PairMicrons
-    metric: Metric = "lateral"
-
-
-class LinearFactor(Strict):
-    """1 - d / reach, 0 beyond."""
-
-    law: Literal["linear"]
-    reach: PairMicrons
-    metric: Metric = "lateral"
-
-
-class BoxFactor(Strict):
-    """1 from ``low`` to ``high``, both included, 0 elsewhere."""
-
-    law: Literal["box"]
-    low: PairDistance = 0.0
-    high: PairMicrons
-    metric: Metric = "lateral"
-
-
-class TuningFactor(Strict):
-    """The published like-to-like rule B1 + G d of the orientation difference d in 0..90 degrees.
-
-    B1 = 2/(1 + B), G = (B B1 - B1)/90, so that the mean over d is 1. Where the amplitude times the
-    larger end exceeds 1, that end is lowered to 1/amplitude and the other raised by as much. Pairs
-    without a ratio have no tuning (Billeh et al. 2020).
-    """
-
-    law: Literal["tuning"]
-    ratio: PairNumber = Field(description="B: probability at 90 over that at 0 degrees.")
-
-
-class TuningBellFactor(Strict):
-    """floor + (1 - floor) exp(-(d/width)^2) of the tuning difference d in degrees."""
-
-    law: Literal["tuning_bell"]
-    width: PairNumber
-    floor: PairNumber = 0.0
-    fold: Literal[90, 180] = Field(90, description="90: orientation; 180: direction.")
-
-
-class LogisticFactor(Strict):
-    """1 / (1 + exp(-(intercept + a d + b t))), d in um and t in degrees."""
-
-    law: Literal["logistic"]
-    intercept: PairNumber
-    distance: PairNumber = Field(0.0, description="Coefficient per um.")
-    tuning: PairNumber = Field(0.0, description="Coefficient per degree of tuning difference.")
-    metric: Metric = "lateral"
-    fold: Literal[90, 180] = 90
-
-
-class ProfileFactor(Strict):
-    """A curve over distance: straight lines between the rows of a CSV (``distance``, ``factor``).
-
-    Before the first row and beyond the last their values hold, so a curve that ends has a last
-    ``factor`` of 0.
-    """
-
-    law: Literal["profile"]
-    file: RelativeFile
-    metric: Metric = "lateral"
 
 
 class FixedIndegree(Strict):
@@ -183,14 +98,11 @@ class TableConnect(Strict):
     file: RelativeFile
 
 
-Factor = (
-    ProbabilityFactor | GaussianFactor | ExponentialFactor | LinearFactor | BoxFactor
-    | TuningFactor | TuningBellFactor | LogisticFactor | ProfileFactor
-)  # fmt: skip
+Factors = Union[(ProbabilityFactor, *(law.model for law in LAWS))]  # noqa: UP007
 Degree = FixedIndegree | FixedOutdegree | FixedTotal
 Listed = OneToOne | AllToAll | TableConnect | RetinotopicConnect
 _ALONE = FixedTotal | OneToOne | TableConnect | RetinotopicConnect
-Connect = Annotated[Factor | Degree | Listed, Field(discriminator="law")]
+Connect = Annotated[Factors | Degree | Listed, Field(discriminator="law")]
 
 
 class ConstantValue(Strict):
@@ -340,13 +252,13 @@ class Rule(Strict):
     @model_validator(mode="after")
     def _laws_mix(self) -> Rule:
         laws = [law.law for law in self.connect]
-        whole = [law for law in self.connect if not isinstance(law, Factor)]
+        whole = [law for law in self.connect if not isinstance(law, ProbabilityFactor | Factor)]
         if len(whole) > 1:
             raise ValueError(f"{', '.join(law.law for law in whole)} cannot stand in one rule")
         alone = [law for law in whole if isinstance(law, _ALONE)]
         if alone and len(laws) > 1:
             raise ValueError(f"{alone[0].law} takes no other factors")
-        if any(isinstance(law, GaussianFactor) and law.mean_within for law in self.connect):
+        if any(getattr(law, "mean_within", None) for law in self.connect):
             if "probability" not in laws:
                 raise ValueError("mean_within needs a probability factor")
         return self

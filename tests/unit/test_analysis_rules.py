@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "data"))
+from law_oracle import pair_probabilities  # noqa: E402
 from rule_nodes import GAUSSIAN, HALF, builder, cells, edges, rule  # noqa: E402
 
 from pipeline.analysis import rules as analysis  # noqa: E402
@@ -23,7 +24,6 @@ from pipeline.config.rule_labels import (  # noqa: E402
     near_radius,
 )
 from pipeline.edges.rules import expect  # noqa: E402
-from pipeline.edges.rules.laws import pair_probabilities  # noqa: E402
 from pipeline.errors import CircuitError  # noqa: E402
 from pipeline.sonata.layout import EDGE_TYPE, SOURCE_IDS, TARGET_IDS, CircuitPaths  # noqa: E402
 

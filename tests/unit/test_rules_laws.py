@@ -4,10 +4,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from law_oracle import pair_probabilities
 from rule_nodes import cells, edges, rule
 
-from pipeline.edges.rules.compile import compile_rule, corrected_amplitude, lowered_tuning, side_of
-from pipeline.edges.rules.laws import Law, box_bound, pair_probabilities, pair_probability
+from pipeline.config.laws import LAWS
+from pipeline.config.laws.gaussian import corrected_amplitude
+from pipeline.config.laws.tuning import lowered_tuning
+from pipeline.edges.rules.compile import compile_rule, side_of
+from pipeline.edges.rules.laws import Law, box_bound, pair_probability
 from pipeline.edges.rules.tables import Findings
 
 METRICS = ("lateral", "vertical", "3d")
@@ -24,7 +28,22 @@ FACTORS = [
     {"law": "tuning_bell", "width": 50, "fold": 180},
     {"law": "logistic", "intercept": -1, "distance": -0.02, "tuning": -0.01},
     {"law": "logistic", "intercept": -1, "distance": 0.01, "tuning": 0.02, "metric": "3d"},
+    *({"law": kind.name} | keys for kind in LAWS for keys in kind.model.EXAMPLES),
 ]  # fmt: skip
+
+
+@pytest.fixture(autouse=True, scope="module")
+def curve(tmp_path_factory):
+    """Examples name a file; it rises and falls."""
+    folder = tmp_path_factory.mktemp("curve")
+    (folder / "curve.csv").write_text("distance,factor\n0,0.2\n30,0.9\n45,0.1\n90,0.6\n150,0\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        yield
+
+
+def test_every_law_has_examples():
+    assert [kind.name for kind in LAWS if not kind.model.EXAMPLES] == []
 
 
 def law_of(connect) -> Law:

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from law_oracle import pair_probabilities
 from rule_nodes import HALF, all_edges, builder, cells, edges, rule
 
 from pipeline.edges.rules.compile import compile_rule, side_of
-from pipeline.edges.rules.laws import box_bound, pair_probabilities, pair_probability
+from pipeline.edges.rules.laws import box_bound, pair_probability
 from pipeline.edges.rules.tables import Findings
 
 HILLS = [(0, 0.2), (30, 0.9), (45, 0.1), (90, 0.6), (150, 0.0)]

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from law_oracle import pair_probabilities
 from rule_nodes import GAUSSIAN, HALF, all_edges, builder, cells, rule
 from scipy import stats
 
-from pipeline.edges.rules.laws import pair_probabilities
 from pipeline.edges.rules.random import ACCEPT
 from pipeline.philox import uniforms_array
 

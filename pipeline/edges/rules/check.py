@@ -9,8 +9,10 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.config import rules as schema
+from pipeline.config.law import MOST, Factor
+from pipeline.config.laws import law_of
 from pipeline.config.yaml_lines import KeyPath
-from pipeline.edges.rules import compiled, laws
+from pipeline.edges.rules import compiled
 from pipeline.edges.rules import synapse as syn
 from pipeline.edges.rules.tables import Findings
 
@@ -59,9 +61,9 @@ def _check_nodes(
 ) -> None:
     """Missing places and angles of selected nodes, where a law or a weight looks at them."""
     law, connected = rule.law, rule.law.amplitude > 0
-    angular = np.isin(law.codes, (laws.TUNING_LINEAR, laws.TUNING_BELL))
-    angular |= (law.codes == laws.LOGISTIC) & (law.params[:, :, :, 2] != 0).any(axis=(0, 1))
-    active = (law.params[:, :, angular, 4] != 1).any(axis=2)
+    factors = [factor for factor in config.connect if isinstance(factor, Factor)]
+    angular = [law_of(factor).angular and "angle" not in factor.idle() for factor in factors]
+    active = (law.params[:, :, np.array(angular, bool), MOST] != 1).any(axis=2)
     active |= rule.synapse.draws.direction[:, :, 0] > 0
     active &= connected
     if config.synapse.direction and active.any() and not (sides[0].tuned and sides[1].tuned):

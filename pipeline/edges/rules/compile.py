@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from pipeline.config import rules as schema
+from pipeline.config.law import MOST, Factor
+from pipeline.config.laws import LAWS, law_of
 from pipeline.config.pair_values import PairTable
 from pipeline.config.rule_labels import pair_tables
 from pipeline.config.yaml_lines import KeyPath
@@ -139,36 +141,36 @@ def _law(rule, path: KeyPath, values: PairValues, source: Side, target: Side) ->
         if isinstance(law, schema.ProbabilityFactor):
             amplitude *= np.nan_to_num(values.numbers(law.value, (*at, "value"), 0.0, 1.0))
     for law, at in factors:
-        if isinstance(law, schema.GaussianFactor) and law.mean_within:
+        if getattr(law, "mean_within", None):
             amplitude = _corrected(amplitude, law, at, values)
     # Classes may exist for a synapse table only; a pair with no amplitude is never looked at.
     codes, metrics, params, curves = [], [], [], [np.empty((0, 2))]
     for law, at in factors:
-        if isinstance(law, schema.ProbabilityFactor | schema.AllToAll):
-            continue
-        if isinstance(law, schema.ProfileFactor):
-            code, rows = _profile(law, at, values, curves)
-        else:
-            code, rows = _PARAMETERS[type(law)](law, at, values, amplitude)
-        codes.append(code)
-        metrics.append(laws.METRICS[getattr(law, "metric", "lateral")])
-        params.append(rows)
-        _check_needs(law, at, source, target, values.findings)
-    block = np.zeros((*values.shape, len(codes), laws.WIDTH))
+        if isinstance(law, Factor):
+            codes.append(LAWS.index(law_of(law)))
+            metrics.append(laws.METRICS[getattr(law, "metric", "lateral")])
+            params.append(law.parameters(FactorKeys(law, at, values, amplitude, curves)))
+            _check_needs(law, at, source, target, values.findings)
+    kinds = np.array(codes, np.int64), np.array(metrics, np.int64)
+    return Law(*kinds, _block(params, values.shape), amplitude, np.concatenate(curves))
+
+
+def _block(params: list[list], shape: tuple[int, int]) -> np.ndarray:
+    """Parameters as ``Law.params`` has them."""
+    block = np.zeros((*shape, len(params), laws.WIDTH))
     for f, rows in enumerate(params):
         for k, matrix in enumerate(rows):
             block[:, :, f, k] = matrix
-    kinds = np.array(codes, np.int64), np.array(metrics, np.int64)
-    return Law(*kinds, block, amplitude, np.concatenate(curves))
+    off = np.isnan(block)
+    block[off] = 0.0
+    block[..., MOST] = off.any(axis=3)
+    return block
 
 
 def _check_needs(law, path: KeyPath, source: Side, target: Side, findings: Findings) -> None:
-    angular = isinstance(law, schema.TuningFactor | schema.TuningBellFactor)
-    if isinstance(law, schema.LogisticFactor):
-        angular = law.tuning != 0.0
-    spatial = hasattr(law, "metric") and (
-        not isinstance(law, schema.LogisticFactor) or law.distance != 0.0
-    )
+    kind, idle = law_of(law), law.idle()
+    angular = kind.angular and "angle" not in idle
+    spatial = kind.spatial and "distance" not in idle
     for name, side in (("source", source), ("target", target)):
         if angular and not side.tuned:
             findings.add(path, f"{law.law} needs tuning angles; the {name} nodes have none")
@@ -176,18 +178,8 @@ def _check_needs(law, path: KeyPath, source: Side, target: Side, findings: Findi
             findings.add(path, f"{law.law} needs positions x, y, z; the {name} nodes have none")
 
 
-def corrected_amplitude(mean: np.ndarray, sigma: np.ndarray, radius: float) -> np.ndarray:
-    """Peak probability from the mean within a radius, for exp(-(r/sigma)^2), not yet clipped.
-
-    A = mean / [(sigma/R)^2 (1 - exp(-(R/sigma)^2))] (build files of Billeh et al. 2020).
-    """
-    ratio = (np.asarray(sigma) / radius) ** 2
-    return np.asarray(mean) / (ratio * -np.expm1(-1.0 / ratio))
-
-
 def _corrected(amplitude, law, path: KeyPath, values: PairValues) -> np.ndarray:
-    sigma = _scale(law, path, values, amplitude)
-    raw = corrected_amplitude(amplitude, sigma, law.mean_within)
+    raw = law.peaks(FactorKeys(law, path, values, amplitude, []))
     for i, j in np.argwhere(raw > 1.0):
         pair = f"{values.source.name(i)} to {values.target.name(j)}"
         message = f"probability of {pair} is {raw[i, j]:.4g} after the correction; clipped to 1"
@@ -195,110 +187,50 @@ def _corrected(amplitude, law, path: KeyPath, values: PairValues) -> np.ndarray:
     return np.minimum(raw, 1.0)
 
 
-def lowered_tuning(ratio: np.ndarray, amplitude: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Intercept B1 and slope G (per degree) of the tuning rule of Billeh et al. 2020.
+@dataclass(frozen=True)
+class FactorKeys:
+    """Reads the keys of one factor; what it offers a law stands in ``pipeline.config.law.Keys``.
 
-    Args:
-        ratio: float64. B; NaN for pairs without tuning, which get B1 = 1, G = 0.
-        amplitude: float64. A; where A max(B1, B2) > 1 the larger end is lowered to 1/A and the
-            smaller raised by the same amount (but to 1/A at most).
+    Attributes:
+        factor: The factor as written.
+        path: Its key path.
+        values: Classes of the rule.
+        amplitude: float64 [source classes, target classes].
+        curves: float64 [rows, 2] of every curve read so far.
     """
-    low = 2.0 / (1.0 + ratio)
-    high = ratio * low
-    with np.errstate(divide="ignore"):
-        ceiling = np.where(amplitude > 0, 1.0 / amplitude, np.inf)
-    excess = np.maximum(np.maximum(low, high) - ceiling, 0.0)
-    low_first = low >= high
-    low = np.where(low_first, low - excess, np.minimum(low + excess, ceiling))
-    high = np.where(low_first, np.minimum(high + excess, ceiling), high - excess)
-    missing = np.isnan(ratio)
-    slope = np.where(missing, 0.0, (high - low) / 90.0)
-    return np.where(missing, 1.0, low), slope
 
+    factor: Factor
+    path: KeyPath
+    values: PairValues
+    amplitude: np.ndarray
+    curves: list[np.ndarray]
 
-def _needed(matrix, amplitude, path: KeyPath, values: PairValues, fill: float) -> np.ndarray:
-    """Complains about pairs that may connect but have no value."""
-    missing = np.argwhere(np.isnan(matrix) & (amplitude > 0))
-    if len(missing):
-        i, j = missing[0]
-        pair = f"{values.source.name(i)} to {values.target.name(j)}"
-        values.findings.add(path, f"no value for {pair} ({len(missing)} pairs of classes)")
-    return np.nan_to_num(matrix, nan=fill)
+    def numbers(
+        self, name: str, low: float = -np.inf, high: float = np.inf, *,
+        above: bool = False, missing: float | None = None,
+    ) -> np.ndarray:  # fmt: skip
+        """Reads a number or a table: float64 [source classes, target classes]."""
+        at, value = (*self.path, name), getattr(self.factor, name)
+        matrix = self.values.numbers(value, at, low, high, open_low=above)
+        absent = np.isnan(matrix)
+        wanted = np.argwhere(absent & (self.amplitude > 0))
+        if missing is None and len(wanted):
+            i, j = wanted[0]
+            pair = f"{self.values.source.name(i)} to {self.values.target.name(j)}"
+            self.complain(name, f"no value for {pair} ({len(wanted)} pairs of classes)")
+        # Pairs that cannot connect, and what was complained about, only have to be computable.
+        usable = (matrix > low if above else matrix >= low) & (matrix <= high)
+        fill = np.where(absent, 1.0 if missing is None else missing, 1.0)
+        return np.where(usable, matrix, fill)
 
+    def curve(self, name: str) -> tuple[int, int]:
+        """Reads a curve; its first row among all curves, and the one after its last."""
+        first = sum(map(len, self.curves))
+        path, findings = self.path, self.values.findings
+        self.curves.append(read_profile(getattr(self.factor, name), path, findings))
+        return first, first + len(self.curves[-1])
 
-def _scale(law, path: KeyPath, values: PairValues, amplitude) -> np.ndarray:
-    sigma = values.numbers(law.sigma, (*path, "sigma"), 0.0, open_low=True)
-    sigma = _needed(sigma, amplitude, (*path, "sigma"), values, 1.0)
-    return np.where(sigma > 0, sigma, 1.0) * (1.0 if law.convention == "sigma2" else np.sqrt(2.0))
-
-
-def _gaussian(law, path, values, amplitude):
-    scale = _scale(law, path, values, amplitude)
-    return laws.GAUSSIAN, [scale, scale**-2.0]
-
-
-def _length(code: int, name: str):
-    def parameters(law, path, values, amplitude):
-        matrix = values.numbers(getattr(law, name), (*path, name), 0.0, open_low=True)
-        matrix = _needed(matrix, amplitude, (*path, name), values, 1.0)
-        return code, [np.where(matrix > 0, matrix, 1.0)]
-
-    return parameters
-
-
-def _box(law, path, values, amplitude):
-    low = values.numbers(law.low, (*path, "low"), 0.0)
-    high = values.numbers(law.high, (*path, "high"), 0.0)
-    low, high = (
-        _needed(matrix, amplitude, (*path, name), values, 0.0)
-        for name, matrix in (("low", low), ("high", high))
-    )
-    if (low > high).any():
-        values.findings.add(path, "low is above high", "no distance is in between")
-    return laws.BOX, [low, high]
-
-
-def _tuning(law, path, values, amplitude):
-    ratio = values.numbers(law.ratio, (*path, "ratio"), 0.0)
-    intercept, slope = lowered_tuning(ratio, amplitude)
-    return laws.TUNING_LINEAR, [intercept, slope, 0.0, 0.0, np.isnan(ratio) * 1.0]
-
-
-def _bell(law, path, values, amplitude):
-    width = values.numbers(law.width, (*path, "width"), 0.0, open_low=True)
-    floor = values.numbers(law.floor, (*path, "floor"), 0.0, 1.0)
-    off = np.isnan(width)
-    return laws.TUNING_BELL, [
-        np.where(width > 0, width, 1.0),
-        np.nan_to_num(floor),
-        law.fold,
-        0.0,
-        off * 1.0,
-    ]
-
-
-def _logistic(law, path, values, amplitude):
-    parts = [
-        _needed(
-            values.numbers(getattr(law, name), (*path, name)), amplitude, (*path, name), values, 0
-        )
-        for name in ("intercept", "distance", "tuning")
-    ]
-    return laws.LOGISTIC, [*parts, law.fold]
-
-
-def _profile(law, path, values, curves):
-    first = sum(map(len, curves))
-    curves.append(read_profile(law.file, path, values.findings))
-    return laws.PROFILE, [first, first + len(curves[-1])]
-
-
-_PARAMETERS = {
-    schema.GaussianFactor: _gaussian,
-    schema.ExponentialFactor: _length(laws.EXPONENTIAL, "length"),
-    schema.LinearFactor: _length(laws.LINEAR, "reach"),
-    schema.BoxFactor: _box,
-    schema.TuningFactor: _tuning,
-    schema.TuningBellFactor: _bell,
-    schema.LogisticFactor: _logistic,
-}
+    def complain(self, name: str, message: str, hint: str = "", level: str = "error") -> None:
+        """Adds a problem of a key."""
+        at = (*self.path, name) if name else self.path
+        self.values.findings.add(at, message, hint, level)

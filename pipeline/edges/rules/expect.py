@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 from numba import prange
 
+from pipeline.config.law import MOST
+from pipeline.config.laws import LAWS
 from pipeline.config.rule_labels import (
     PLAN_TABLES,
     distance_bins,
@@ -23,24 +25,13 @@ from pipeline.config.rule_labels import (
 from pipeline.edges.rules import synapse as syn
 from pipeline.edges.rules.build import Builder, Network
 from pipeline.edges.rules.compiled import LISTED, THINNED, CompiledRule, Side
-from pipeline.edges.rules.laws import (
-    TUNING_BELL,
-    TUNING_LINEAR,
-    Law,
-    angle_between,
-    pair_probability,
-)
+from pipeline.edges.rules.laws import Law, angle_between, pair_probability
 from pipeline.kernels import kernel
 from pipeline.runtime import write_text
 from pipeline.sonata.layout import CircuitPaths
 
 TARGETS = 1600
 """Cells of a side over which laws are integrated."""
-_KERNELS = (
-    "gaussian", "exponential", "linear", "box", "tuning", "tuning bell", "logistic", "profile",
-)  # fmt: skip
-_SHOWN = (1, 1, 1, 2, 0, 0, 3, 0)
-"""Parameters of each kernel that stand in its text."""
 _TAIL = 1e-9
 
 
@@ -242,10 +233,11 @@ def _kernel(law: Law, cs: int, ct: int) -> tuple[str, ...]:
     """The distance factors of a class pair in words."""
     found = []
     for f, code in enumerate(law.codes):
-        if code in (TUNING_LINEAR, TUNING_BELL) or law.params[cs, ct, f, 4] == 1.0:
-            continue
-        values = " ".join(f"{v:g}" for v in law.params[cs, ct, f, : _SHOWN[code]])
-        found.append(f"{_KERNELS[code]} {values}".strip())
+        kind = LAWS[code]
+        if kind.spatial and law.params[cs, ct, f, MOST] != 1.0:
+            shown = kind.count if kind.model.SHOWN is None else kind.model.SHOWN
+            values = " ".join(f"{v:g}" for v in law.params[cs, ct, f, :shown])
+            found.append(f"{kind.name.replace('_', ' ')} {values}".strip())
     return tuple(found)
 
 

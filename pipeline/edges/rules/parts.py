@@ -15,6 +15,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from pipeline.config.laws import LAWS
 from pipeline.edges.rules.build import Block, Builder, Network
 from pipeline.errors import CircuitError
 from pipeline.sonata import layout
@@ -59,7 +60,8 @@ def network_token(network: Network, bounds: Sequence[int]) -> str:
         add(side.points)
     for rule in network.rules:
         add((rule.key, rule.kind, rule.skip_self, rule.multapses, rule.count))
-        add((rule.source.codes, rule.target.codes, tuple(rule.law)))
+        names = [LAWS[code].name for code in rule.law.codes]  # codes change with a new law
+        add((rule.source.codes, rule.target.codes, str(names), tuple(rule.law[1:])))
         add((tuple(rule.synapse.draws), rule.synapse.edge_types))
         if rule.field is not None:
             add(tuple(rule.field))

@@ -14,8 +14,9 @@ from numba import prange
 
 from pipeline.config.retinotopic import RetinotopicConnect
 from pipeline.config.yaml_lines import KeyPath
+from pipeline.edges.rules.chain import fold
 from pipeline.edges.rules.compiled import CompiledRule, Side, VisualField
-from pipeline.edges.rules.laws import angle_between, fold
+from pipeline.edges.rules.laws import angle_between
 from pipeline.edges.rules.random import uniforms
 from pipeline.edges.rules.retinotopic_numbers import (
     ASPECT,

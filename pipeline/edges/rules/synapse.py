@@ -10,7 +10,8 @@ from numba import prange
 
 from pipeline.config import rules as schema
 from pipeline.config.yaml_lines import KeyPath
-from pipeline.edges.rules.laws import METRICS, angle_between, distance, fold
+from pipeline.edges.rules.chain import fold
+from pipeline.edges.rules.laws import METRICS, angle_between, distance
 from pipeline.edges.rules.random import DELAY, NSYNS, WEIGHT, normal, uniforms
 from pipeline.edges.rules.tables import PairValues
 from pipeline.kernels import kernel
