@@ -30,6 +30,11 @@ from pipeline.sonata.read import edge_blocks, read_types
 
 HISTOGRAM_BINS = 40
 """Most bins of a degree distribution."""
+PROFILE = [
+    "edges", "kernel", "sources", "targets", "low_um", "high_um", "possible", "pairs", "expected_pairs",
+    "probability", "expected_probability",
+]  # fmt: skip
+"""Columns of a profile; a circuit without laws of distance has them, too."""
 QUANTILES = {"q05": 0.05, "median": 0.5, "q95": 0.95}
 
 
@@ -126,8 +131,8 @@ def profiles(name: str, ends: Ends, counted: Counted, plan: pd.DataFrame) -> pd.
             "pairs": sums["pairs"], "expected_pairs": sums["expected"],
             "probability": sums["pairs"] / sums["possible"],
             "expected_probability": sums["expected"] / sums["possible"],
-        }))  # fmt: skip
-    return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame()
+        })[PROFILE])  # fmt: skip
+    return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=PROFILE)
 
 
 def degrees(
@@ -241,7 +246,7 @@ def analyse_rules(
     tables = {
         "rule_pairs": pairs,
         "rule_profile": profiles(name, ends, counted, plan["_profile"]) if ends.placed
-        else pd.DataFrame(),
+        else pd.DataFrame(columns=PROFILE),
         "rule_degrees": by_class,
         "rule_degree_distribution": distributions,
         "rule_synapses": synapse_numbers(name, counted, plan["_synapses"]),

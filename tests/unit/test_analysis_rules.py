@@ -198,6 +198,8 @@ def test_class_pairs_profiles_and_degrees_of_a_built_circuit():
     inner = counted.pairs[:, :, :bins].sum()
     assert profile["pairs"].sum() == inner
     assert profile["kernel"].unique().tolist() == ["gaussian 80"]
+    lawless = analysis.profiles("e", ends, counted, plan["_profile"].assign(kernel=""))
+    assert lawless.empty and list(lawless) == list(profile)  # a table that can be read back
     table, distribution = analysis.degrees("e", ends, counted, pairs)
     for side in ("in", "out"):
         mine = table[table["side"] == side]
