@@ -58,9 +58,9 @@ def test_a_rank_that_dies_ends_all_and_is_named(built, tmp_path, ranks, victim, 
         stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
     )  # fmt: skip
     try:
-        wait_until(lambda: len(workers(str(scratch))) == ranks, 60)
+        wait_until(lambda: len(workers(str(scratch))) == ranks, 120)
         found = workers(str(scratch))
-        wait_until(lambda: all(running(number) for number in found.values()), 30)
+        wait_until(lambda: all(running(number) for number in found.values()), 120)
         os.kill(found[victim], number)
         began = time.monotonic()
         _, error = process.communicate(timeout=30)
