@@ -226,13 +226,14 @@ def polish(
         here, moved = found[0], found[1:]
         # Over a cliff (a cell that fires at rest has no other feature) there is no slope: look the
         # other way, and where that falls, too, leave the parameter alone for now.
-        fell = np.flatnonzero(_worst(moved, clip) > _worst(here, clip))
+        lost = _worst(here, clip) + len(here) // 2
+        fell = np.flatnonzero(_worst(moved, clip) > lost)
         back = fell[np.abs(point[fell] - moves[fell] - 0.5) <= 0.5]
         moves[back] *= -1.0
         moved[fell] = here
         if len(back):
             again = residuals(point + np.diag(moves)[back])
-            stands = _worst(again, clip) <= _worst(here, clip)
+            stands = _worst(again, clip) <= lost
             moved[back[stands]] = again[stands]
         return (moved - here).T / moves
 

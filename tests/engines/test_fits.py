@@ -54,7 +54,7 @@ def model(folder, targets):
             "ball": {
                 "morphology": "ball.swc", "axon": "none", "bounds": "bounds.csv",
                 "protocols": "protocols.csv", "targets": "targets.csv",
-                "search": {"algorithm": "cma_single", "offspring": 10, "generations": 20, "seeds": [1, 2]},
+                "search": {"algorithm": "cma_single", "offspring": 10, "generations": 60, "seeds": [1, 2]},
             }
         },
     }  # fmt: skip

@@ -32,7 +32,15 @@ def workers(mark: str) -> dict[int, int]:
 
 def running(process: int) -> bool:
     """Whether a worker has begun to simulate: its mechanisms are loaded."""
-    return "libnrnmech" in Path(f"/proc/{process}/maps").read_text()
+    try:
+        return "libnrnmech" in Path(f"/proc/{process}/maps").read_text()
+    except OSError:
+        return False
+
+
+def all_running(found: dict[int, int], ranks: int) -> bool:
+    """Whether as many workers as ranks have begun to simulate."""
+    return len(found) == ranks and all(running(process) for process in found.values())
 
 
 @pytest.mark.parametrize(
@@ -58,9 +66,9 @@ def test_a_rank_that_dies_ends_all_and_is_named(built, tmp_path, ranks, victim, 
         stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
     )  # fmt: skip
     try:
-        wait_until(lambda: len(workers(str(scratch))) == ranks, 120)
+        # Looked for anew each time: a process that a worker is just forking looks like the worker.
+        wait_until(lambda: all_running(workers(str(scratch)), ranks), 120)
         found = workers(str(scratch))
-        wait_until(lambda: all(running(number) for number in found.values()), 120)
         os.kill(found[victim], number)
         began = time.monotonic()
         _, error = process.communicate(timeout=30)
