@@ -255,7 +255,7 @@ def _runs(resolved: Resolved, paths: CircuitPaths) -> list[dict[str, Any]]:
         if figures:
             found.append({"name": name, "duration": simulation.duration} | {
                 key: figures.get(key) for key in
-                ("build_s", "run_s", "ranks", "cells", "segments", "continuous", "clamps")
+                ("build_s", "run_s", "ranks", "balance", "cells", "segments", "continuous", "clamps")
             })  # fmt: skip
     return found
 

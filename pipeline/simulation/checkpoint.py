@@ -226,12 +226,13 @@ def folder_of(plan: Plan) -> Path:
 
 
 def _mark(plan: Plan, ranks: int) -> str:
-    """What a save depends on: config, inputs, circuit, library and ranks."""
+    """What a save depends on: config, inputs, circuit, library, ranks and the cells of each."""
     files = [*sorted(plan.paths.network.glob("*")), *sorted(plan.paths.components.rglob("*.json"))]
     inputs = [entry["input_file"] for entry in plan.config["inputs"].values()]
     stated = {str(path): [path.stat().st_size, path.stat().st_mtime_ns] for path in files}
     hashes = [file_hash(plan.folder / name) for name in inputs]
-    return value_hash([plan.config, stated, hashes, str(plan.library), ranks])
+    dealt = file_hash(plan.dealt) if plan.dealt else ""
+    return value_hash([plan.config, stated, hashes, str(plan.library), ranks, dealt])
 
 
 def _span(seconds: float) -> str:

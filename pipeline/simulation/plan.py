@@ -55,6 +55,7 @@ class Plan:
         name: Name of the run.
         library: Compiled mechanisms to load, or None.
         saving: When the run is saved, or None; see ``checkpoint.Saving``.
+        dealt: Table of which rank has which cell, or None: in turn; see ``balance``.
     """
 
     config: dict[str, Any]
@@ -62,6 +63,7 @@ class Plan:
     name: str
     library: Path | None
     saving: Any = None
+    dealt: Path | None = None
 
     @property
     def level(self) -> str:

@@ -14,10 +14,11 @@ from pipeline.errors import CircuitError, PipelineError, Problem
 from pipeline.mechanisms import require_neuron
 from pipeline.mpi import find_mpi, minutes_left, run_ranks
 from pipeline.runtime import only_one, remove_leftovers, write_json
+from pipeline.simulation.balance import TABLE, read_balance, write_balance
 from pipeline.simulation.checkpoint import folder_of
 from pipeline.simulation.engines import engine as engine_of
 from pipeline.simulation.ladder import check_level, reduce_circuit
-from pipeline.simulation.plan import read_plan, write_plan
+from pipeline.simulation.plan import Plan, read_plan, write_plan
 from pipeline.sonata.layout import CircuitPaths
 from pipeline.sonata.read import not_built, open_population, read_json, read_nodes, read_types
 
@@ -105,7 +106,8 @@ def _run(resolved, name, paths, library, ranks, launcher, saving) -> dict[str, f
     if hasattr(engine.module, "prepare"):
         engine.module.prepare(plan)
     job = {"root": str(paths.root.resolve()), "simulation": name, "library": str(library or "")}
-    job["saving"] = saving
+    dealt = _deal(plan, ranks) if simulation.engine == "bionet" else None
+    job |= {"saving": saving, "dealt": str(dealt.resolve()) if dealt else ""}
     try:
         worker = "pipeline.simulation.worker"
         figures = run_ranks(worker, job, ranks, launcher, paths.simulation(name))
@@ -114,9 +116,16 @@ def _run(resolved, name, paths, library, ranks, launcher, saving) -> dict[str, f
         remove_leftovers(paths.simulation(name), wait=5.0)
         raise
     remove_leftovers(paths.simulation(name))
+    figures |= {"balance": read_balance(dealt)} if dealt else {}
     write_json(paths.simulation(name) / "figures.json", figures)
     shutil.rmtree(folder_of(plan), ignore_errors=True)
     return figures
+
+
+def _deal(plan: Plan, ranks: int) -> Path | None:
+    """Deals the cells; a table of a run before, on more ranks, would say what is no longer so."""
+    (plan.folder / TABLE).unlink(missing_ok=True)
+    return write_balance(plan, ranks) if ranks > 1 else None
 
 
 def check_parts(paths: CircuitPaths) -> None:

@@ -23,6 +23,8 @@ def simulate(job: dict) -> dict[str, float]:
 
     library = Path(job["library"]) if job["library"] else None
     plan = read_plan(CircuitPaths(Path(job["root"])), job["simulation"], library)
+    if job["dealt"]:
+        plan = replace(plan, dealt=Path(job["dealt"]))
     if job["saving"]:
         plan = replace(plan, saving=Saving(*job["saving"]))
     return engine(plan.config.get("engine", "bionet")).module.run(plan)

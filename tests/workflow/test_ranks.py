@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -12,9 +13,14 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 from workbench import Bench, alive, sonatina, stage, wait_until
 
+from pipeline.mpi import run_ranks
+from pipeline.simulation.balance import CONTINUOUS, parts_of, read_balance
+from pipeline.simulation.plan import read_plan
+from pipeline.sonata.layout import CircuitPaths
 from pipeline.sonata.read import read_edges
 from pipeline.sonata.reports import read_report, read_spikes
 
@@ -57,6 +63,34 @@ def test_spikes_and_all_sections_are_the_same_on_any_number_of_ranks(built):
     assert found[1] == found[2] == found[3]
 
 
+def test_any_dealing_of_the_cells_gives_the_same_spikes(built):
+    folder = built.circuit / "sim" / "drive"
+    stage(*built.command("simulate", "--ranks", "2"))
+    expected, table = digests(folder), pd.read_csv(folder / "balance.csv")
+    figures = json.loads((folder / "figures.json").read_text())
+    plan = read_plan(CircuitPaths(built.circuit), "drive", None)
+    parts = parts_of(plan, "cells")
+    assert parts["compartments"].sum() == figures["segments"], "NEURON's compartments"
+    onto = [
+        read_edges(built.path(f"@network/{name}.edges.h5"), name)["target_node_id"]
+        for name in ("cells__cells__chemical", "cells__cells__electrical")
+        if built.path(f"@network/{name}.edges.h5").is_file()
+    ]
+    assert parts["synapses"].tolist() == [
+        CONTINUOUS * (pd.concat(onto) == n).sum() for n in range(3)
+    ]
+    assert parts["synapses"].sum() > 0 and table["rank"].nunique() == 2
+    assert figures["balance"] == pytest.approx(read_balance(folder / "balance.csv"))
+    job = {"root": str(built.circuit), "simulation": "drive", "saving": None}
+    library = json.loads((built.circuit / "components" / "mechanisms.json").read_text())["library"]
+    job |= {"library": library or "", "dealt": str(folder / "other.csv")}
+    for ranks in ([0, 0, 1], [1, 1, 0], [1, 1, 1]):
+        table.assign(rank=ranks).to_csv(folder / "other.csv", index=False)
+        (folder / "spikes.h5").unlink()
+        run_ranks("pipeline.simulation.worker", job, 2)
+        assert digests(folder) == expected
+
+
 def run_failing(built: Bench, tmp_path: Path, ranks: int) -> subprocess.CompletedProcess:
     """Simulates a broken circuit; asserts that it ends soon and leaves nothing behind."""
     scratch = tmp_path / "s"
@@ -71,7 +105,8 @@ def run_failing(built: Bench, tmp_path: Path, ranks: int) -> subprocess.Complete
     assert alive(str(scratch)) == []
     folder = built.circuit / "sim" / "drive"
     left = sorted(path.name for path in folder.iterdir())
-    assert left == ["input_step.h5", "simulation_config.json"]
+    dealt = ["balance.csv"] if ranks > 1 else []
+    assert left == [*dealt, "input_step.h5", "simulation_config.json"]
     return done
 
 
@@ -86,7 +121,7 @@ def break_edges_to(built: Bench, node: int, name: str, value: float) -> None:
 
 @pytest.mark.parametrize("ranks", [2, 3])
 def test_an_error_while_building_on_one_rank_ends_all_with_its_message(built, tmp_path, ranks):
-    break_edges_to(built, 1, "afferent_section_id", 99)  # node 1 lives on rank 1
+    break_edges_to(built, 1, "afferent_section_id", 99)  # on one of the ranks
     done = run_failing(built, tmp_path, ranks)
     assert done.returncode == 2
     assert "section 99 of node 1, which has 3" in done.stderr

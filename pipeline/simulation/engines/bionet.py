@@ -19,6 +19,7 @@ from pipeline.cells.biophysical import NeuronCell
 from pipeline.errors import Problem
 from pipeline.mechanisms import load_library
 from pipeline.simulation import continuous, events, release_synapses, synapses
+from pipeline.simulation.balance import read_share
 from pipeline.simulation.bmtk_nodes import network_class
 from pipeline.simulation.checkpoint import Checkpoint, Live, random_streams
 from pipeline.simulation.neuron_cells import CellShelf, build_point, locate, segment_count
@@ -164,13 +165,22 @@ def build_network(plan: Plan) -> tuple[Any, _Wired]:
         )
     ]
     conf = Config.from_dict(_bmtk_config(plan, config, graded + driven))
-    network = network_class().from_config(conf)
+    network = _network_class(plan).from_config(conf)
     network.build_nodes()
     network.build_recurrent_edges()
     cells = {cell.node_id: cell for cell in network.get_local_cells().values()}
     wired = continuous.connect(plan.paths, graded, cells, locate)
     netcons = events.connect(plan, network, driven, cells)
     return network, _Wired(wired, netcons, points)
+
+
+def _network_class(plan: Plan) -> type:
+    from neuron import h
+
+    if plan.dealt is None:
+        return network_class()
+    share = read_share(plan.dealt, int(h.ParallelContext().id()))
+    return network_class(population_of_cells(plan), share)
 
 
 @dataclass(frozen=True)
