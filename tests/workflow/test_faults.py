@@ -82,7 +82,8 @@ def test_a_rank_that_dies_ends_all_and_is_named(built, tmp_path, ranks, victim, 
     for name, path in before.items():
         assert built.path(path).read_text() == f"of an earlier run: {name}"
     written = {path.name for path in (built.circuit / "sim" / "drive").iterdir()}
-    assert written == {*before, "input_step.h5", "simulation_config.json"}
+    planned = {"balance.csv"} if ranks > 1 else set()
+    assert written == {*before, *planned, "input_step.h5", "simulation_config.json"}
 
 
 @pytest.fixture
@@ -111,7 +112,7 @@ def test_a_full_disk_is_named_and_leaves_whole_files_only(built, small_disk, ran
         f"error: {folder / 'all.h5'}: the disk is full (free space, or choose another --out)\n"
     )
     left = sorted(path.name for path in folder.iterdir())
-    assert left == ["input_step.h5", "simulation_config.json"]
+    assert left == ["balance.csv", "input_step.h5", "simulation_config.json"]
 
 
 def test_a_disk_that_fills_while_inputs_are_written_is_named(built, small_disk):
