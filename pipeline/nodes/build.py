@@ -18,7 +18,7 @@ from pipeline.nodes.table import NodeTable
 from pipeline.nodes.whole_cells import centred_swc
 from pipeline.runtime import atomic_path, progress, write_json, write_text
 from pipeline.sonata.configs import write_node_sets, write_types
-from pipeline.sonata.layout import CircuitPaths
+from pipeline.sonata.layout import CELL_TEMPLATE, CircuitPaths
 from pipeline.sonata.write import write_nodes
 
 
@@ -121,7 +121,7 @@ def _write_cells(
         {
             "node_type_id": index,
             "model_type": "biophysical",
-            "model_template": "sonatina:cell",
+            "model_template": CELL_TEMPLATE,
             "model_name": emodel,
             "dynamics_params": f"{emodel}.json",
         }

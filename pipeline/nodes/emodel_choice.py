@@ -18,7 +18,7 @@ from pipeline.config.tables import read_csv
 from pipeline.config.yaml_lines import nearest
 from pipeline.errors import ConfigError, Problem
 from pipeline.runtime import write_json
-from pipeline.sonata.layout import CircuitPaths
+from pipeline.sonata.layout import CELL_TEMPLATE, CircuitPaths
 from pipeline.sonata.read import not_built
 
 _CURRENTS = ("holding_current", "threshold_current")
@@ -110,7 +110,7 @@ def emodel_entries(judged: Judged, spec: TypeSpec) -> dict[str, object]:
     if emodel is None:
         return {}
     return {
-        "model_template": "sonatina:cell",
+        "model_template": CELL_TEMPLATE,
         "model_name": emodel,
         "dynamics_params": f"{emodel}.json",
     }

@@ -36,7 +36,7 @@ from pipeline.errors import ConfigError, MorphologyError, PipelineError, Problem
 from pipeline.nodes.point_cells import value_of
 from pipeline.nodes.streams import TypeStream
 from pipeline.runtime import write_json, write_text
-from pipeline.sonata.layout import CircuitPaths
+from pipeline.sonata.layout import CELL_TEMPLATE, CircuitPaths
 
 _COLUMNS = ("name", "fit", "morphology", "depth")
 
@@ -135,7 +135,7 @@ def whole_entries(cell: Candidate) -> dict[str, object]:
     """Returns what a node type says of its single-cell model."""
     entry = {
         "model_type": "biophysical",
-        "model_template": "sonatina:cell",
+        "model_template": CELL_TEMPLATE,
         "model_name": cell.name,
         "morphology": cell.name,
         "dynamics_params": f"{cell.name}.json",

@@ -20,12 +20,11 @@ from pipeline.simulation.neuron_cells import CellShelf
 from pipeline.simulation.neuron_run import population_of_cells
 from pipeline.simulation.plan import Plan
 from pipeline.simulation.targets import edge_ends, typed_nodes
-from pipeline.sonata.layout import DYNAMICS
-from pipeline.sonata.read import edge_blocks, read_json
+from pipeline.sonata.layout import CELL_TEMPLATE, DYNAMICS, TARGET_IDS
+from pipeline.sonata.read import BLOCK_ROWS, column, open_population, read_json
 
 TABLE = "balance.csv"
 """Its name, in the folder of the run."""
-TEMPLATE = "sonatina:cell"
 
 # Work per time step, in that of a compartment without channels. Mechanism and release as measured
 # (bench/balance.py: 31 ns a compartment or mechanism, 15 ns a synapse); the others assumed.
@@ -55,11 +54,10 @@ def read_share(path: Path, rank: int) -> np.ndarray:
     return np.flatnonzero(pd.read_csv(path)["rank"].to_numpy() == rank)
 
 
-def read_balance(path: Path) -> float:
-    """Returns the ``spread`` of a table."""
+def read_balance(path: Path, ranks: int) -> float:
+    """Returns the ``spread`` of a table over the ranks it was dealt to."""
     table = pd.read_csv(path)
-    dealt = table["rank"].to_numpy()
-    return spread(table["work"].to_numpy(), dealt, int(dealt.max()) + 1)
+    return spread(table["work"].to_numpy(), table["rank"].to_numpy(), ranks)
 
 
 def deal(work: np.ndarray, ranks: int) -> np.ndarray:
@@ -124,7 +122,7 @@ def parts_of(plan: Plan, population: str) -> pd.DataFrame:
 
 
 def _add_membranes(plan: Plan, nodes: pd.DataFrame, parts: pd.DataFrame) -> None:
-    ours = (nodes["model_template"] == TEMPLATE).to_numpy()
+    ours = (nodes["model_template"] == CELL_TEMPLATE).to_numpy()
     if not ours.any():
         return
     shelf = CellShelf(plan.paths, 0)
@@ -162,7 +160,10 @@ def _synapses(plan: Plan, population: str, cells: int) -> np.ndarray:
             each = CONTINUOUS
         elif release_synapses.is_known(plan.paths, name):
             each = RELEASE
-        for block in edge_blocks(plan.paths.edges(name), name):
-            targets = block["target_node_id"].astype(np.int64)
-            work += each * np.bincount(targets[targets < cells], minlength=cells)
+        with open_population(plan.paths.edges(name), "edges", name) as root:
+            ids = column(root, TARGET_IDS, kinds="iu")
+            for low in range(0, len(ids), BLOCK_ROWS):
+                block = ids[low : low + BLOCK_ROWS].astype(np.int64)
+                block = block[(block >= 0) & (block < cells)]  # others end on no cell
+                work += each * np.bincount(block, minlength=cells)
     return work

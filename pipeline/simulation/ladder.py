@@ -28,11 +28,11 @@ from pipeline.simulation.plan import LevelPaths, Plan
 from pipeline.simulation.targets import edge_ends, populations, typed_nodes
 from pipeline.simulation.weights import EdgeReader
 from pipeline.sonata.configs import write_types
-from pipeline.sonata.layout import CircuitPaths
+from pipeline.sonata.layout import CELL_TEMPLATE, CircuitPaths
 from pipeline.sonata.read import open_population, read_edges, read_json, read_types
 from pipeline.sonata.write import EdgeWriter
 
-TEMPLATE, POINT, MECHANISM = "sonatina:cell", "glif_psc", "GlifPsc"
+POINT, MECHANISM = "glif_psc", "GlifPsc"
 PORTS = ("excitatory", "inhibitory")
 FAST = {
     "AmpaNmdaRelease": ("e", 0.0),
@@ -47,7 +47,7 @@ def check_level(plan: Plan, whole: CircuitPaths) -> list[Problem]:
     for name, virtual in populations(whole).items():
         types = read_types(whole.node_types(name))
         templates = types.get("model_template", types.iloc[:, 0]).astype(str)
-        if not virtual and (templates != TEMPLATE).any():
+        if not virtual and (templates != CELL_TEMPLATE).any():
             message = "has cells that are points already, or made elsewhere"
             hint = f"level {plan.level} is made from cells with compartments; leave level out"
             problems.append(Problem(str(whole.node_types(name)), message, hint))

@@ -116,7 +116,7 @@ def _run(resolved, name, paths, library, ranks, launcher, saving) -> dict[str, f
         remove_leftovers(paths.simulation(name), wait=5.0)
         raise
     remove_leftovers(paths.simulation(name))
-    figures |= {"balance": read_balance(dealt)} if dealt else {}
+    figures |= {"balance": read_balance(dealt, ranks)} if dealt else {}
     write_json(paths.simulation(name) / "figures.json", figures)
     shutil.rmtree(folder_of(plan), ignore_errors=True)
     return figures

@@ -22,6 +22,8 @@ POPULATION_ATTRIBUTE = "node_population"
 GROUP = "0"
 LIBRARY = "@library"
 DYNAMICS = "dynamics_params"
+CELL_TEMPLATE = "sonatina:cell"
+"""The ``model_template`` of cells that our one builder makes."""
 # libsonata and SNAP look an index up under the first name, BMTK under the second.
 INDEX_NAMES = ("node_id_to_ranges", "node_id_to_range")
 INDEX_EDGES = "range_to_edge_id"

@@ -48,6 +48,7 @@ def test_work_is_dealt_more_evenly_than_in_turn():
     assert spread(work, np.arange(100) % 2, 2) == pytest.approx(5.5 / 10)
     assert spread(work, deal(work, 2), 2) == 1.0
     assert spread(np.zeros(3), np.arange(3), 3) == 1.0
+    assert spread(np.ones(2), deal(np.ones(2), 4), 4) == 0.5, "two ranks have nothing to do"
 
 
 def test_a_cell_is_its_compartments_and_the_mechanisms_in_each(tmp_path):

@@ -80,7 +80,7 @@ def test_any_dealing_of_the_cells_gives_the_same_spikes(built):
         CONTINUOUS * (pd.concat(onto) == n).sum() for n in range(3)
     ]
     assert parts["synapses"].sum() > 0 and table["rank"].nunique() == 2
-    assert figures["balance"] == pytest.approx(read_balance(folder / "balance.csv"))
+    assert figures["balance"] == pytest.approx(read_balance(folder / "balance.csv", 2))
     job = {"root": str(built.circuit), "simulation": "drive", "saving": None}
     library = json.loads((built.circuit / "components" / "mechanisms.json").read_text())["library"]
     job |= {"library": library or "", "dealt": str(folder / "other.csv")}

@@ -34,6 +34,7 @@ from pipeline.simulation.neuron_run import (
     watch_spikes,
 )
 from pipeline.simulation.plan import Plan
+from pipeline.sonata.layout import CELL_TEMPLATE
 from pipeline.sonata.read import read_types
 
 RUNS = "cells of all kinds, all kinds of edges"
@@ -149,7 +150,7 @@ def build_network(plan: Plan) -> tuple[Any, _Wired]:
         return points[-1].point
 
     points: list[Any] = []
-    add_cell_model(load_cell, "sonatina:cell", "biophysical", overwrite=True)
+    add_cell_model(load_cell, CELL_TEMPLATE, "biophysical", overwrite=True)
     add_cell_model(load_point, "nest", "point_neuron", overwrite=True)
     names = [next(iter(e["populations"])) for e in config["networks"]["edges"]]
     graded = [name for name in names if continuous.is_continuous(plan.paths, name)]
@@ -175,10 +176,10 @@ def build_network(plan: Plan) -> tuple[Any, _Wired]:
 
 
 def _network_class(plan: Plan) -> type:
-    from neuron import h
-
     if plan.dealt is None:
         return network_class()
+    from neuron import h
+
     share = read_share(plan.dealt, int(h.ParallelContext().id()))
     return network_class(population_of_cells(plan), share)
 

@@ -42,6 +42,7 @@ from pipeline.simulation.release_synapses import (
 )
 from pipeline.simulation.targets import edge_ends, populations, typed_nodes
 from pipeline.simulation.weights import EdgeReader, grid_times
+from pipeline.sonata.layout import CELL_TEMPLATE
 from pipeline.sonata.read import open_population, read_edges, read_json, read_types
 from pipeline.sonata.reports import read_spikes, write_spikes
 
@@ -55,7 +56,6 @@ NEEDED = (
 """Attributes that neurodamus reads from the edges themselves, never from their types."""
 DEFINES = ("DISABLE_REPORTINGLIB",)
 """What neurodamus' mechanisms ask for where there is no libsonatareport."""
-TEMPLATE = "sonatina:cell"
 _HELPER = "SonatinaRelease"
 INSTALL = "pip install neurodamus"
 
@@ -119,11 +119,11 @@ def _check_nodes(plan: Plan) -> list[Problem]:
     for name, virtual in populations(plan.paths).items():
         file = plan.paths.node_types(name)
         types = read_types(file)
-        known = types.get("model_template", types.iloc[:, 0]).astype(str) == TEMPLATE
+        known = types.get("model_template", types.iloc[:, 0]).astype(str) == CELL_TEMPLATE
         if virtual:
             continue
         if not known.all():
-            message = f"neurodamus runs cells of the template {TEMPLATE}"
+            message = f"neurodamus runs cells of the template {CELL_TEMPLATE}"
             problems.append(Problem(str(file), message, "use another engine"))
             continue
         nodes = typed_nodes(plan.paths, name)  # cells of one type may have e-models of their own
