@@ -13,6 +13,8 @@ from pipeline.report import activity_plots
 from pipeline.report.figures import Tables
 from pipeline.report.style import Figure
 
+LONG = 40
+"""Rows of input classes that a reader sees at once."""
 _RATES, _TUNING = ("spontaneous", "evoked", "peak"), ("osi", "dsi")
 
 
@@ -166,8 +168,8 @@ def layer_rows(tables: Tables) -> list[dict[str, Any]]:
     return [] if rhythm.empty else rhythm[rhythm["by"] == "layer"].to_dict("records")
 
 
-def source_rows(tables: Tables) -> list[dict[str, Any]]:
-    """What virtual nodes sent into each run, by class."""
+def source_tables(tables: Tables) -> dict[str, list[dict[str, Any]]]:
+    """What virtual nodes sent into each run, by class: rows to ``show`` and, of many, to ``fold``."""
     rows = []
     for run, simulation in tables.resolved.model.simulation.items():
         for key in simulation.inputs:
@@ -175,4 +177,13 @@ def source_rows(tables: Tables) -> list[dict[str, Any]]:
                 rows.append(
                     {"run": run, "input": key, "link": tables.link(f"sources_{run}_{key}")} | row
                 )
-    return rows
+    return fold_classes(rows)
+
+
+def fold_classes(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Shows all rows of a short table, of a long one those of all classes together."""
+    many = len(rows) > LONG
+    return {
+        "show": [row for row in rows if not many or row["class"] == "all"],
+        "fold": [row for row in rows if many and row["class"] != "all"],
+    }

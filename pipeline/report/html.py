@@ -18,7 +18,7 @@ from pipeline.report.activity import (
     published_side,
     response_figures,
     response_rows,
-    source_rows,
+    source_tables,
 )
 from pipeline.report.anatomy import viewer_data
 from pipeline.report.behaviour import behaviour_figures, player_data
@@ -134,7 +134,7 @@ def page_content(resolved: Resolved, paths: CircuitPaths, origin: dict[str, Any]
         "responses": response_rows(tables), "published": published_side(tables),
         "layers": layer_rows(tables),
         "engines": engine_rows(tables),
-        "sources": source_rows(tables),
+        "sources": source_tables(tables),
         "costs": costs(paths),
         "runs": _runs(resolved, paths),
         "origin": origin,

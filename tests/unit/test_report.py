@@ -11,6 +11,7 @@ from small_model import EVIL, write_circuit, write_extras, write_model
 
 from pipeline.analysis.build import run_analysis
 from pipeline.report import anatomy, plots, provenance
+from pipeline.report.activity import fold_classes
 from pipeline.report.html import config_rows, costs, number, run_report
 from pipeline.report.style import PALETTE, spread, type_colours
 from pipeline.runtime import file_hash, write_text
@@ -271,3 +272,16 @@ def test_hashes_change_with_content_and_names_do_not_leak(tmp_path):
 
 def test_no_commit_outside_a_checkout(tmp_path):
     assert provenance.git_commit(tmp_path) == ""
+
+
+def test_a_long_table_of_input_classes_is_folded_to_their_totals():
+    def rows(runs, classes):
+        names = [*map(str, range(classes)), "all"]
+        return [{"run": run, "class": name} for run in range(runs) for name in names]
+
+    short, long = rows(2, 19), rows(5, 200)
+    assert fold_classes(short) == {"show": short, "fold": []}
+    found = fold_classes(long)
+    assert [row["run"] for row in found["show"]] == [0, 1, 2, 3, 4]
+    assert {row["class"] for row in found["show"]} == {"all"}
+    assert len(found["fold"]) == 1000
